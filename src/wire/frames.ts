@@ -1,0 +1,138 @@
+/**
+ * Frames between the engine and its Python workers, one ZeroMQ message part each.
+ *
+ * ```
+ * byte 0      frame type (FRAME below)
+ * byte 1      wire version (WIRE_VERSION)
+ * byte 2–3    zero
+ * byte 4–7    header length H, uint32 little-endian
+ * 8 … 8+H     header: a MessagePack map
+ * … pad to 8  zeros
+ * body        blocks of columns (see columns.ts), each starting at a multiple of 8 from the start of the frame
+ * ```
+ *
+ * Times are microseconds, positions whole numbers; MessagePack may carry either as an integer or as a float64 with a
+ * whole value, and both sides take both. `python/headrace/frames.py` is the twin; `test/vectors/frames.json` holds both
+ * to the same bytes.
+ */
+export const WIRE_VERSION = 1;
+
+export const FRAME = {
+  /** worker → engine, first: {@link HelloHeader} */
+  hello: 1,
+  /** engine → worker, the whole registry as the worker needs it: {@link ReloadHeader} */
+  reload: 2,
+  /** engine → worker, the whole set of shards that the worker owns from now on: {@link AssignHeader} */
+  assign: 3,
+  /** worker → engine, all assigned shards are loaded: {@link ReadyHeader} */
+  ready: 4,
+  /** engine → worker, new events and what to compute right after them: {@link WorkHeader} */
+  apply: 5,
+  /** engine → worker, what to compute: {@link WorkHeader} without batches */
+  compute: 6,
+  /** worker → engine, the answer to one apply or compute: {@link ValuesHeader} */
+  values: 7,
+  /** worker → engine, sent while loading, so that a long assignment does not look hung: {@link BeatHeader} */
+  beat: 8,
+  /** worker → engine, an apply or compute that failed as a whole: {@link ErrorHeader} */
+  error: 9,
+  /** engine → worker, no more work comes: answer what is there and exit with 0. Empty header. */
+  drain: 10,
+} as const;
+
+export type FrameType = keyof typeof FRAME;
+
+export interface HelloHeader {
+  pid: number;
+  python: string;
+  numpy: string;
+}
+
+export interface ReloadHeader {
+  /** By definition hash. */
+  plans: Record<string, import('../registry/view.ts').Plan>;
+  /** By schema id: the columns of a batch in order, as the log's `schemas` table has them. */
+  schemas: Record<string, import('../store/log-row.ts').SchemaSpec>;
+}
+
+export interface AssignHeader {
+  /** Path of the log's SQLite file; the worker reads it, never writes. */
+  log: string;
+  /** Read the log up to and including this position. */
+  position: number;
+  /** Number of virtual shards; the shard of an entity code is `code mod shard_count`. */
+  shard_count: number;
+  /** Pairs [shard, lease]. Shards owned before and not listed are dropped; those owned already keep their rows. */
+  shards: [number, number][];
+}
+
+export interface ReadyHeader {
+  position: number;
+  /** Rows in memory, over all shards and keys. */
+  rows: number;
+  load_ms: number;
+}
+
+export interface BatchHeader {
+  schema: number;
+  /** Position of the batch's last event. */
+  position: number;
+  n: number;
+  /** Indexes (within the batch) of late events, which the worker leaves out; absent where there is none. */
+  late?: number[];
+}
+
+/** One request to compute: a view for some entities at one moment. */
+export interface GroupHeader {
+  hash: string;
+  /** Window end, microseconds. */
+  as_of: number;
+  /** Use events up to this position; null: all that the worker has applied after this frame. */
+  position: number | null;
+  n: number;
+}
+
+/**
+ * Body of an apply: the blocks of its batches, one after the other in the order of `batches`; then, as in a compute,
+ * one `i4` column of entity codes a group (code −1: an entity that has no events).
+ */
+export interface WorkHeader {
+  /** Echoed by the answer. */
+  id: number;
+  /** The position before the first batch. Batches at or below the worker's own position are ignored; where `previous`
+   * lies beyond it, the worker reads the log up to `position` first. In a compute `previous` equals `position`. */
+  previous: number;
+  position: number;
+  batches?: BatchHeader[];
+  /** New entries of category dictionaries since the frame before: values get the codes from, from + 1, … */
+  dictionaries?: { name: string; from: number; values: string[] }[];
+  groups: GroupHeader[];
+}
+
+/**
+ * Body: for each group without `error`, one block of columns, in this order and each of n values:
+ * `code` i4, `lease` u4 (0: the worker does not own the entity's shard, the row's values mean nothing), `valid_until` i8
+ * (null: no row will ever enter or leave), `event_time` i8 (newest event inside the value; null: none); then for each
+ * feature of the plan, in plan order, its values (float64 → f8, int64 and timestamp → i8, bool → u1, string → str) and
+ * its validity (u1: 1 has a value, 0 is null; a null's place in the value column holds 0, NaN, or no bytes).
+ * Rows stand in the order in which they were asked.
+ */
+export interface ValuesHeader {
+  id: number;
+  /** All events up to here are applied. */
+  position: number;
+  took_us: number;
+  groups: { hash: string; as_of: number; position: number; n: number; error?: { code: string; message: string } }[];
+}
+
+export interface BeatHeader {
+  /** Events read so far and in all, of the assignment under way. */
+  loaded: number;
+  total: number;
+}
+
+export interface ErrorHeader {
+  id: number;
+  code: string;
+  message: string;
+}
