@@ -2,10 +2,15 @@
  * Every option of the engine: name, default, unit, limits and meaning. Command-line flags, README's table and the
  * validation are made from this one list. Units stand last in the name.
  */
+import { HeadraceError } from './errors.ts';
+
 export interface Option {
-  default: number | string | boolean;
+  default: number | string;
+  /** Limits of a number, both included. */
   min?: number;
   max?: number;
+  /** The only texts taken; left out: any. */
+  choices?: readonly string[];
   description: string;
 }
 
@@ -19,10 +24,15 @@ export const OPTIONS = {
   workers: { default: 0, min: 0, max: 256, description: 'Python workers; 0: one a core' },
   shards: { default: 64, min: 1, max: 4096, description: 'Virtual shards, fixed when the data folder is made' },
   python: { default: '', description: 'Python interpreter; empty: .venv/bin/python beside the package, else python3' },
-  log_level: { default: 'info', description: 'trace, debug, info, warn, error or silent' },
+  log_level: {
+    default: 'info',
+    choices: ['trace', 'debug', 'info', 'warn', 'error', 'silent'],
+    description: 'Least severity of the log lines on stderr',
+  },
 
   durability: {
     default: 'full',
+    choices: ['full', 'normal'],
     description: 'full: a commit waits for the disk; normal: survives a crash of the engine, not of the machine',
   },
   commit_bytes_max: { default: 16 * MIB, min: 64 * KIB, description: 'Bytes of events one transaction takes' },
@@ -102,11 +112,48 @@ export const OPTIONS = {
 
 export type OptionName = keyof typeof OPTIONS;
 
-type Widen<T> = T extends number ? number : T extends boolean ? boolean : string;
+type Widen<T> = T extends number ? number : string;
 
 export type Config = { [Name in OptionName]: Widen<(typeof OPTIONS)[Name]['default']> };
 
 export function defaultConfig(): Config {
   const entries = Object.entries(OPTIONS).map(([name, option]) => [name, option.default]);
   return Object.fromEntries(entries) as Config;
+}
+
+/** The name of an option on the command line: `cache_entries_max` is `--cache-entries-max`. */
+export const flagOf = (name: string): string => `--${name.replaceAll('_', '-')}`;
+
+/**
+ * The defaults with some options set.
+ * @param given texts by option name, as they come from a command line
+ * @throws HeadraceError `bad_request` that names the flag, what was found and what is taken
+ */
+export function parseConfig(given: Readonly<Record<string, string>>): Config {
+  const config: Record<string, number | string> = defaultConfig();
+  for (const [name, text] of Object.entries(given)) {
+    const option: Option | undefined = OPTIONS[name as OptionName];
+    if (option === undefined) throw new HeadraceError('bad_request', `There is no option ${flagOf(name)}.`);
+    config[name] = typeof option.default === 'number' ? parseNumber(name, option, text) : parseText(name, option, text);
+  }
+  return config as Config;
+}
+
+function parseNumber(name: string, option: Option, text: string): number {
+  const value = Number(text);
+  const { min = Number.NEGATIVE_INFINITY, max = Number.POSITIVE_INFINITY } = option;
+  const whole = !Number.isInteger(option.default) || Number.isInteger(value);
+  if (text.trim() === '' || Number.isNaN(value) || !whole || value < min || value > max) {
+    const kind = Number.isInteger(option.default) ? 'a whole number' : 'a number';
+    const range = Number.isFinite(max) ? `from ${min} to ${max}` : `of at least ${min}`;
+    throw new HeadraceError('bad_request', `${flagOf(name)} is '${text}'; it takes ${kind} ${range}.`);
+  }
+  return value;
+}
+
+function parseText(name: string, option: Option, text: string): string {
+  if (option.choices !== undefined && !option.choices.includes(text)) {
+    throw new HeadraceError('bad_request', `${flagOf(name)} is '${text}'; it takes ${option.choices.join(', ')}.`);
+  }
+  return text;
 }
