@@ -1,0 +1,101 @@
+/**
+ * `make run`: the engine on three million US flights, and a replay of a week of them as live events.
+ *
+ * It starts two commands anyone could start by hand, `headrace serve` and `headrace replay`, and ends both when it
+ * gets SIGTERM or Ctrl-C.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+
+const LOADED_UNTIL = '2001-06-23T12:00:00Z';
+const REPLAYED_UNTIL = '2001-06-30T12:00:00Z';
+/** Longest wait for a child after it was told to end; then it is killed. */
+const END_MS = 9500;
+
+const path = (name: string) => fileURLToPath(new URL(name, import.meta.url));
+const headrace = path('../../src/main.ts');
+const flights = createRequire(import.meta.url).resolve('vega-datasets/data/flights-3m.parquet');
+
+const { values: flags } = parseArgs({
+  options: {
+    port: { type: 'string', default: '8787' },
+    data: { type: 'string', default: '.data' },
+    replay: { type: 'string', default: '600' },
+  },
+});
+
+const speed = Number(flags.replay);
+if (!Number.isFinite(speed) || speed < 0) {
+  process.stderr.write(`REPLAY is '${flags.replay}'; it takes a speed such as 600 (times real time), or 0 for no replay.\n`);
+  process.exit(2);
+}
+
+const children: ChildProcess[] = [];
+let ending = false;
+
+function start(args: string[], ipc: boolean): ChildProcess {
+  const child = spawn(process.execPath, [headrace, ...args], {
+    stdio: ['inherit', 'inherit', 'inherit', ipc ? 'ipc' : 'ignore'],
+  });
+  children.push(child);
+  child.on('exit', (code) => void end(code ?? 1));
+  return child;
+}
+
+/** Ends the replay first, so that its last batch is answered, then the engine. */
+async function end(status: number): Promise<void> {
+  if (ending) return;
+  ending = true;
+  for (const child of children.toReversed()) {
+    if (child.exitCode !== null || child.signalCode !== null) continue;
+    const timer = setTimeout(() => child.kill('SIGKILL'), END_MS);
+    child.kill('SIGTERM');
+    await once(child, 'exit');
+    clearTimeout(timer);
+  }
+  process.exit(status);
+}
+
+process.on('SIGINT', () => void end(0));
+process.on('SIGTERM', () => void end(0));
+
+const engine = start(
+  [
+    'serve',
+    path('features.yaml'),
+    '--port',
+    flags.port,
+    '--data',
+    flags.data,
+    '--load',
+    `departures=${flights}`,
+    '--load-until',
+    LOADED_UNTIL,
+  ],
+  true,
+);
+
+engine.on('message', (message: { ready: string }) => {
+  const url = message.ready;
+  process.stdout.write(`
+The flights up to ${LOADED_UNTIL} are loaded.${speed > 0 ? ` The week after them comes in at ${speed} × real time.` : ''}
+
+  HTTP       ${url}         (routes: ${url}/openapi.json)
+  WebSocket  ${url.replace('http', 'ws')}/ws
+
+Try, in another terminal:
+
+  curl -s ${url}/features -H 'content-type: application/json' -d '{"view":"airport_delay","entity_id":"ORD"}'
+  make watch ID=ORD${flags.port === '8787' ? '' : ` PORT=${flags.port}`}
+  curl -s ${url}/metrics
+
+Ctrl-C ends it.
+`);
+  if (speed === 0) return;
+  const feed = `${url.replace('http', 'ws')}/ws`;
+  const window = ['--after', LOADED_UNTIL, '--until', REPLAYED_UNTIL];
+  start(['replay', flights, '--source', 'departures', ...window, '--speed', flags.replay, '--loop', '--url', feed], false);
+});
