@@ -1,0 +1,32 @@
+/** The lock files name hashes, never a host: packages come from whatever registry the machine is set to. */
+import { readFileSync } from 'node:fs';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+
+const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
+
+interface NpmLock {
+  packages: Record<string, { integrity?: string; resolved?: string }>;
+}
+
+for (const path of ['package-lock.json', 'tools/node/package-lock.json']) {
+  test(`${path} names a hash for each package and no address`, () => {
+    const packages = Object.entries((JSON.parse(read(path)) as NpmLock).packages).filter(([name]) => name !== '');
+    assert.ok(packages.length > 0);
+    for (const [name, entry] of packages) {
+      assert.is(entry.resolved, undefined, `${name} has an address`);
+      assert.match(entry.integrity ?? '', /^sha512-/, `${name} has no hash`);
+    }
+  });
+}
+
+test('python/requirements.lock names hashes for each package and no address', () => {
+  const text = read('python/requirements.lock').replace(/^\s*#.*\n/gm, '');
+  const requirements = text.replaceAll('\\\n', ' ').trim().split('\n');
+  assert.ok(requirements.length > 0);
+  for (const requirement of requirements) {
+    assert.match(requirement, /^[a-z0-9._-]+==\S+( ; [^\\]*?)?(\s+--hash=sha256:[0-9a-f]{64})+\s*$/i);
+  }
+});
+
+test.run();
