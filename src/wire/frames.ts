@@ -15,6 +15,10 @@
  * whole value, and both sides take both. `python/headrace/frames.py` is the twin; `test/vectors/frames.json` holds both
  * to the same bytes.
  */
+import { Packr } from 'msgpackr';
+import { HeadraceError } from '../errors.ts';
+import { pad8 } from './columns.ts';
+
 export const WIRE_VERSION = 1;
 
 export const FRAME = {
@@ -135,4 +139,81 @@ export interface ErrorHeader {
   id: number;
   code: string;
   message: string;
+}
+
+/** What each type of frame carries in its header. */
+export interface FrameHeaders {
+  hello: HelloHeader;
+  reload: ReloadHeader;
+  assign: AssignHeader;
+  ready: ReadyHeader;
+  apply: WorkHeader;
+  compute: WorkHeader;
+  values: ValuesHeader;
+  beat: BeatHeader;
+  error: ErrorHeader;
+  drain: Record<string, never>;
+}
+
+/** A frame taken apart. `body` shares memory with the bytes it came from. */
+export type Frame = { [T in FrameType]: { type: T; header: FrameHeaders[T]; body: Uint8Array } }[FrameType];
+
+const PREFIX_BYTES = 8;
+const TYPES = new Map<number, FrameType>(Object.entries(FRAME).map(([type, byte]) => [byte, type as FrameType]));
+
+// Plain maps only (Python reads no msgpackr records); 64-bit integers come back as numbers.
+const packr = new Packr({ useRecords: false, int64AsType: 'number', variableMapSize: true });
+
+/**
+ * The bytes of one frame.
+ * @param blocks blocks of columns; each is padded to a multiple of 8 bytes
+ */
+export function encodeFrame<T extends FrameType>(
+  type: T,
+  header: FrameHeaders[T],
+  blocks: readonly Uint8Array[] = [],
+): Uint8Array<ArrayBuffer> {
+  const packed = packr.pack(header);
+  const bodyStart = pad8(PREFIX_BYTES + packed.length);
+  let size = bodyStart;
+  for (const block of blocks) size += pad8(block.byteLength);
+  const frame = new Uint8Array(size);
+  frame[0] = FRAME[type];
+  frame[1] = WIRE_VERSION;
+  new DataView(frame.buffer).setUint32(4, packed.length, true);
+  frame.set(packed, PREFIX_BYTES);
+  let at = bodyStart;
+  for (const block of blocks) {
+    frame.set(block, at);
+    at += pad8(block.byteLength);
+  }
+  return frame;
+}
+
+/** @throws HeadraceError `internal` where the bytes are no frame of this version */
+export function decodeFrame(bytes: Uint8Array): Frame {
+  if (bytes.byteLength < PREFIX_BYTES) throw broken(`it has ${bytes.byteLength} bytes, fewer than its prefix`);
+  const type = TYPES.get(bytes[0]!);
+  if (bytes[1] !== WIRE_VERSION) throw broken(`it has wire version ${bytes[1]} where ${WIRE_VERSION} is spoken`);
+  if (type === undefined) throw broken(`${bytes[0]} is no type of frame`);
+  const headerBytes = new DataView(bytes.buffer, bytes.byteOffset).getUint32(4, true);
+  const headerEnd = PREFIX_BYTES + headerBytes;
+  if (headerEnd > bytes.byteLength) throw broken(`its header of ${headerBytes} bytes is cut short`);
+  const header: unknown = unpack(bytes.subarray(PREFIX_BYTES, headerEnd));
+  return { type, header, body: bytes.subarray(Math.min(pad8(headerEnd), bytes.byteLength)) } as Frame;
+}
+
+function unpack(bytes: Uint8Array): object {
+  let header: unknown;
+  try {
+    header = packr.unpack(bytes);
+  } catch (cause) {
+    throw broken('its header is not MessagePack', cause);
+  }
+  if (typeof header !== 'object' || header === null || Array.isArray(header)) throw broken('its header is not a map');
+  return header;
+}
+
+function broken(why: string, cause?: unknown): HeadraceError {
+  return new HeadraceError('internal', `A frame between engine and worker cannot be read: ${why}.`, { cause });
 }
