@@ -116,8 +116,8 @@ export interface View {
   /** SHA-256 of the canonical JSON of `plan`, first 16 hexadecimal digits. */
   hash: string;
   plan: Plan;
-  /** Names and types of the outputs, as in `plan.features`. */
-  features: { name: string; output: OutputType }[];
+  /** Names and types of the outputs, as in `plan.features`; `description` where the definition has one. */
+  features: { name: string; output: OutputType; description?: string }[];
   /** Microseconds on the engine's clock. */
   ttl: Micros;
   /** A hit must equal a fresh computation: past its `valid_until` a row counts as expired. */
