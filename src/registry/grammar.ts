@@ -1,0 +1,212 @@
+/**
+ * The words of `features.yaml`: which keys each map takes, and which belong to later versions of Headrace.
+ * docs/FEATURES.md is held to these lists by a test.
+ */
+import type { Aggregation, FieldType, Operator } from './view.ts';
+
+export interface Grammar {
+  /** As in "a source". */
+  noun: string;
+  required: readonly string[];
+  optional: readonly string[];
+  /** Designed, but not offered by this version: refused in other words than a misspelling. */
+  later: readonly string[];
+}
+
+const LATER_WINDOWS = ['windows', 'rows', 'gap', 'closed', 'where', 'offset', 'default', 'defaults'];
+
+export const GRAMMAR = {
+  registry: {
+    noun: 'the registry',
+    required: ['project', 'entities', 'sources', 'views'],
+    optional: ['clock'],
+    later: ['services', 'alerts', 'defaults', 'features', 'drift'],
+  },
+  clock: { noun: 'the clock', required: ['mode'], optional: ['sources'], later: [] },
+  entity: { noun: 'an entity', required: [], optional: ['description'], later: [] },
+  source: {
+    noun: 'a source',
+    required: ['keys', 'timestamp'],
+    optional: ['fields', 'lateness', 'max_ahead', 'retention', 'history'],
+    later: ['id'],
+  },
+  view: {
+    noun: 'a view',
+    required: ['entity', 'versions'],
+    optional: ['description', 'ttl', 'exact', 'update_age_on_get', 'stale_while_revalidate'],
+    later: ['defaults', 'default', 'features', 'alerts', 'drift'],
+  },
+  version: {
+    noun: 'a version',
+    required: [],
+    optional: ['features', 'extends'],
+    later: ['deprecated', 'defaults', 'alerts', 'drift'],
+  },
+  statistical: {
+    noun: 'a statistical feature',
+    required: ['type', 'aggregation'],
+    optional: ['source', 'field', 'window', 'q', 'description'],
+    later: LATER_WINDOWS,
+  },
+  time_series: {
+    noun: 'a time_series feature',
+    required: ['type', 'function', 'field'],
+    optional: ['source', 'window', 'description'],
+    later: [...LATER_WINDOWS, 'per', 'half_life', 'step', 'lag'],
+  },
+  expression: {
+    noun: 'an expression feature',
+    required: ['type', 'expression'],
+    optional: ['description'],
+    later: ['default', 'defaults'],
+  },
+} as const satisfies Record<string, Grammar>;
+
+export const FEATURE_TYPES = ['statistical', 'time_series', 'expression'] as const;
+export type FeatureType = (typeof FEATURE_TYPES)[number];
+export const LATER_FEATURE_TYPES = ['request', 'python'];
+
+export const FIELD_TYPES = ['float', 'int', 'bool', 'category', 'timestamp'] as const satisfies FieldType[];
+
+/** What other systems call the same types. */
+export const FIELD_TYPE_SYNONYMS: Record<string, FieldType> = {
+  string: 'category',
+  str: 'category',
+  text: 'category',
+  enum: 'category',
+  double: 'float',
+  float64: 'float',
+  number: 'float',
+  integer: 'int',
+  int64: 'int',
+  long: 'int',
+  boolean: 'bool',
+  datetime: 'timestamp',
+  date: 'timestamp',
+  time: 'timestamp',
+};
+
+/** Which field types each aggregation takes. */
+export const AGGREGATIONS = {
+  count: ['float', 'int', 'bool', 'category', 'timestamp'],
+  sum: ['float', 'int', 'bool'],
+  mean: ['float', 'int', 'bool'],
+  std: ['float', 'int', 'bool'],
+  min: ['float', 'int', 'bool', 'timestamp'],
+  max: ['float', 'int', 'bool', 'timestamp'],
+  median: ['float', 'int', 'bool'],
+  quantile: ['float', 'int', 'bool'],
+  last: ['float', 'int', 'bool', 'category', 'timestamp'],
+} as const satisfies Record<Aggregation, readonly FieldType[]>;
+
+export const LATER_AGGREGATIONS = [
+  'var',
+  'quantiles',
+  'skew',
+  'kurtosis',
+  'first',
+  'nunique',
+  'mode',
+  'entropy',
+  'missing_share',
+  'share_where',
+  'top_k',
+];
+
+export const AGGREGATION_SYNONYMS: Record<string, Aggregation> = {
+  avg: 'mean',
+  average: 'mean',
+  total: 'sum',
+  stddev: 'std',
+  stdev: 'std',
+  percentile: 'quantile',
+  p50: 'median',
+  latest: 'last',
+  minimum: 'min',
+  maximum: 'max',
+};
+
+export const FUNCTIONS = ['linear_regression'] as const;
+export const LATER_FUNCTIONS = [
+  'intercept',
+  'r2',
+  'ewma',
+  'autocorrelation',
+  'rate',
+  'velocity',
+  'acceleration',
+  'time_since_last',
+  'mean_gap',
+  'burst',
+  'seasonal_share',
+  'anomaly_score',
+];
+
+/** What an argument or a result of an expression is. */
+export type Kind = 'number' | 'bool';
+
+export interface OperatorSpec {
+  /** Kinds of the arguments; `same` stands for one kind that all of them and the result share. */
+  arguments: readonly (Kind | 'same')[];
+  /** The last argument may be repeated. */
+  repeats?: true;
+  result: Kind | 'same';
+  /** Written `name(a, b)` rather than between or before its arguments. */
+  call: boolean;
+}
+
+const arithmetic = { arguments: ['number', 'number'], result: 'number', call: false } as const;
+const comparison = { arguments: ['number', 'number'], result: 'bool', call: false } as const;
+const logic = { arguments: ['bool', 'bool'], result: 'bool', call: false } as const;
+const ofOne = { arguments: ['number'], result: 'number', call: true } as const;
+const ofSeveral = { arguments: ['number', 'number'], repeats: true, result: 'number', call: true } as const;
+
+export const OPERATORS: Record<Operator, OperatorSpec> = {
+  neg: { arguments: ['number'], result: 'number', call: false },
+  '+': arithmetic,
+  '-': arithmetic,
+  '*': arithmetic,
+  '/': arithmetic,
+  '<': comparison,
+  '<=': comparison,
+  '>': comparison,
+  '>=': comparison,
+  '==': comparison,
+  '!=': comparison,
+  and: logic,
+  or: logic,
+  not: { arguments: ['bool'], result: 'bool', call: false },
+  min: ofSeveral,
+  max: ofSeveral,
+  abs: ofOne,
+  log: ofOne,
+  exp: ofOne,
+  sqrt: ofOne,
+  where: { arguments: ['bool', 'same', 'same'], result: 'same', call: true },
+  coalesce: { arguments: ['same', 'same'], repeats: true, result: 'same', call: true },
+};
+
+/** Words that an expression reads as something else than a feature. */
+export const RESERVED_NAMES = ['and', 'or', 'not', 'true', 'false', 'null'];
+
+export const LIMITS = {
+  file_bytes: 1024 * 1024,
+  /** Values read and features joined by `extends`, those behind aliases once for every use. */
+  values: 200_000,
+  name_characters: 64,
+  versions_a_view: 100,
+  features_a_version: 1000,
+  expression_characters: 4096,
+  expression_depth: 100,
+} as const;
+
+/** What a key means where it is left out. */
+export const DEFAULTS = {
+  clock: 'wall',
+  lateness: '0',
+  max_ahead: '1d',
+  retention: '31d',
+  history: '1d',
+  ttl: '5m',
+  stale_while_revalidate: '0',
+} as const;

@@ -1,0 +1,53 @@
+import { createHash } from 'node:crypto';
+import type { Plan, PlanFeature, PlanSource, Source } from './view.ts';
+
+/** The plan of one version: its features, and of the sources what they use. */
+export function makePlan(
+  entity: string,
+  features: PlanFeature[],
+  order: number[],
+  sources: ReadonlyMap<string, Source>,
+): Plan {
+  const used = new Map<string, Set<string>>();
+  for (const feature of features) {
+    if (feature.type === 'expression') continue;
+    const fields = used.get(feature.source) ?? new Set();
+    used.set(feature.source, fields);
+    if (feature.field !== undefined) fields.add(feature.field);
+  }
+  const planSources: PlanSource[] = [];
+  for (const source of sources.values()) {
+    const fields = used.get(source.name);
+    if (fields === undefined) continue;
+    planSources.push({
+      name: source.name,
+      template: source.keys.find((key) => key.entity === entity)!.template,
+      timestamp: source.timestamp,
+      fields: source.fields.filter((field) => fields.has(field.name)),
+      retention: source.retention,
+    });
+  }
+  return { entity, sources: planSources, features, order };
+}
+
+/**
+ * The definition hash: SHA-256 of the plan as JSON with sorted keys, first 16 hexadecimal digits. The order of sources
+ * and of their fields means nothing and is sorted out first; the order of features is that of the values and counts.
+ */
+export function hashPlan(plan: Plan): string {
+  const sources = plan.sources.map((source) => ({ ...source, fields: source.fields.toSorted(byName) })).sort(byName);
+  return createHash('sha256')
+    .update(canonicalJson({ ...plan, sources }))
+    .digest('hex')
+    .slice(0, 16);
+}
+
+const byName = (a: { name: string }, b: { name: string }): number => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0);
+
+function canonicalJson(value: unknown): string {
+  return JSON.stringify(value, (_, part: unknown) =>
+    part !== null && typeof part === 'object' && !Array.isArray(part)
+      ? Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : part,
+  );
+}

@@ -1,0 +1,118 @@
+import { parseDuration } from './durations.ts';
+import { type FeatureDraft, readFeature } from './features.ts';
+import { DEFAULTS, GRAMMAR, LIMITS } from './grammar.ts';
+import { checkName } from './names.ts';
+import type { Place } from './problems.ts';
+import type { Entry, Reader } from './reader.ts';
+import type { SourceDraft } from './sources.ts';
+import { didYouMean, listOf, quote } from './suggest.ts';
+
+/** A version as read, before what it extends is joined to it. */
+export interface VersionDraft {
+  name: string;
+  key: Place;
+  base: { name: string; place: Place } | null;
+  features: FeatureDraft[];
+}
+
+export interface ViewDraft {
+  name: string;
+  /** Null where it is wrong. */
+  entity: string | null;
+  description: string;
+  ttl: number;
+  exact: boolean;
+  updateAgeOnGet: boolean;
+  staleWhileRevalidate: number;
+  versions: VersionDraft[];
+}
+
+/** What a view may refer to; null where it could not be read. */
+export interface ViewContext {
+  entities: ReadonlySet<string> | null;
+  sources: ReadonlyMap<string, SourceDraft> | null;
+}
+
+export function readView(reader: Reader, entry: Entry, context: ViewContext): ViewDraft {
+  checkName(reader, entry.key, entry.name);
+  const record = reader.record(entry, GRAMMAR.view) ?? new Map<string, Entry>();
+  const entity = readEntityOf(reader, record.get('entity'), context);
+  const duration = (key: 'ttl' | 'stale_while_revalidate'): number => {
+    const item = record.get(key);
+    const given = item && reader.duration(item.value, key === 'ttl');
+    return given ?? (parseDuration(DEFAULTS[key]) as number);
+  };
+  const flag = (key: 'exact' | 'update_age_on_get'): boolean => {
+    const item = record.get(key);
+    return (item && reader.boolean(item.value)) ?? false;
+  };
+  const description = record.get('description');
+  const view = {
+    name: entry.name,
+    entity,
+    description: (description && reader.text(description.value, 'a sentence')) ?? '',
+    ttl: duration('ttl'),
+    exact: flag('exact'),
+    updateAgeOnGet: flag('update_age_on_get'),
+    staleWhileRevalidate: duration('stale_while_revalidate'),
+  };
+  return { ...view, versions: readVersions(reader, record.get('versions'), entity, context) };
+}
+
+function readEntityOf(reader: Reader, entry: Entry | undefined, { entities, sources }: ViewContext): string | null {
+  const name = entry && reader.text(entry.value, "an entity's name");
+  if (entry === undefined || name == null) return null;
+  if (entities !== null && !entities.has(name)) {
+    const there = `; the entities are ${listOf(entities)}`;
+    reader.report(entry.value, `unknown entity ${quote(name)}${didYouMean(name, entities)}${there}`);
+    return null;
+  }
+  const keyed = [...(sources?.values() ?? [])].some((source) => source.keys === null || source.keys.has(name));
+  if (entities === null || sources === null || keyed) return name;
+  reader.report(entry.value, `no source has a key for ${name}, so it has no events; add ${name} to the keys of one`);
+  return null;
+}
+
+function readVersions(
+  reader: Reader,
+  entry: Entry | undefined,
+  entity: string | null,
+  { sources }: ViewContext,
+): VersionDraft[] {
+  const entries = entry && reader.entries(entry.value, 'versions, such as v1: { features: … }');
+  if (entry === undefined || entries == null) return [];
+  if (entries.length === 0) reader.report(entry.key, 'a view needs a version; add v1: with its features');
+  if (entries.length > LIMITS.versions_a_view) {
+    reader.report(
+      entry.key,
+      `found ${entries.length} versions, a view may have ${LIMITS.versions_a_view}; remove some`,
+    );
+  }
+  return entries.map((item) => {
+    checkName(reader, item.key, item.name);
+    const record = reader.record(item, GRAMMAR.version) ?? new Map<string, Entry>();
+    const base = record.get('extends');
+    const name = base && reader.text(base.value, "another version's name");
+    const features = record.get('features');
+    if (features === undefined && base === undefined) {
+      reader.report(item.key, `version ${item.name} has no features; add features:, or extends: another version`);
+    }
+    return {
+      name: item.name,
+      key: item.key,
+      base: base === undefined || name == null ? null : { name, place: base.value },
+      features: readFeatures(reader, features, { entity, sources }),
+    };
+  });
+}
+
+function readFeatures(
+  reader: Reader,
+  entry: Entry | undefined,
+  context: Parameters<typeof readFeature>[2],
+): FeatureDraft[] {
+  const entries = entry && reader.entries(entry.value, 'features, such as departures_1h: { type: statistical, … }');
+  if (entry === undefined || entries == null) return [];
+  if (entries.length === 0) reader.report(entry.key, 'found no feature; add one, or leave features: out');
+  return entries.map((item) => readFeature(reader, item, context));
+}
