@@ -40,7 +40,7 @@ function readSources(reader: Reader, entry: Entry, known: ReadonlySet<string> | 
     if (names.includes(name)) reader.report(value, `${quote(name)} is listed twice; keep one of the two`);
     if (known !== null && !known.has(name)) {
       const there = `; the sources are ${listOf(known)}`;
-      reader.report(value, `unknown source ${quote(name)}${didYouMean(name, known)}${there}`);
+      reader.report(value, `unknown source ${quote(name)}${there}${didYouMean(name, known)}`);
     }
     names.push(name);
   }

@@ -209,7 +209,7 @@ class Parser {
     const operator = name.text as Operator;
     if (!CALLS.includes(operator)) {
       const guess = didYouMean(name.text, CALLS);
-      throw new ExpressionError(name.at, `unknown function ${quote(name.text)}${guess}; there is ${listOf(CALLS)}`);
+      throw new ExpressionError(name.at, `unknown function ${quote(name.text)}; there is ${listOf(CALLS)}${guess}`);
     }
     this.#next++;
     const operands = [this.#or()];

@@ -85,7 +85,7 @@ function readStatistical(reader: Reader, entry: Entry, record: Record, context: 
     return { name, type: 'statistical', output: 'int64', source: source.name, aggregation, window };
   }
   const type = readField(reader, field.value, source);
-  if (type === null || aggregation === null || source === null || window === null || q === null) return null;
+  if (type === null || aggregation === null) return null;
   const allowed: readonly FieldType[] = AGGREGATIONS[aggregation];
   if (!allowed.includes(type.type)) {
     const takes = `${aggregation} takes ${listOf(allowed)}`;
@@ -95,6 +95,7 @@ function readStatistical(reader: Reader, entry: Entry, record: Record, context: 
     );
     return null;
   }
+  if (source === null || window === null || q === null) return null;
   return {
     name: entry.name,
     type: 'statistical',
@@ -162,12 +163,13 @@ function readSourceOf(
   { entity, sources }: FeatureContext,
 ): SourceDraft | null {
   const name = item && reader.text(item.value, "a source's name");
-  if (sources === null || entity === null || name === null) return null;
-  // A source whose keys could not be read may have the entity's.
-  const fitting = [...sources.values()].filter((source) => source.keys === null || source.keys.has(entity));
+  if (sources === null || name === null) return null;
+  // Where the entity or a source's keys are wrong themselves, any source may be meant.
+  const mayFit = (source: SourceDraft): boolean => entity === null || source.keys === null || source.keys.has(entity);
+  const fitting = [...sources.values()].filter(mayFit);
   if (item === undefined || name === undefined) {
     if (fitting.length === 1) return fitting[0]!;
-    if (fitting.length > 1) {
+    if (fitting.length > 1 && entity !== null) {
       const which = listOf(fitting.map((source) => source.name));
       reader.report(entry.key, `${entity} has events from several sources; add source: and one of ${which}`);
     }
@@ -176,7 +178,7 @@ function readSourceOf(
   const source = sources.get(name);
   if (source === undefined) {
     const there = `; the sources are ${listOf(sources.keys())}`;
-    reader.report(item.value, `unknown source ${quote(name)}${didYouMean(name, sources.keys())}${there}`);
+    reader.report(item.value, `unknown source ${quote(name)}${there}${didYouMean(name, sources.keys())}`);
     return null;
   }
   if (fitting.includes(source)) return source;
@@ -226,7 +228,7 @@ function readField(reader: Reader, value: Value, source: SourceDraft | null): { 
   const type = source.fields.get(name);
   if (type === undefined) {
     const guess = didYouMean(name, source.fields.keys());
-    reader.report(value, `source ${quote(source.name)} has no field ${quote(name)}${guess}${fieldsOf(source)}`);
+    reader.report(value, `source ${quote(source.name)} has no field ${quote(name)}${fieldsOf(source)}${guess}`);
   }
   return type == null ? null : { name, type };
 }

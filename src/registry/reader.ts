@@ -194,7 +194,10 @@ function unknownKey(name: string, grammar: Grammar, known: string[]): string {
     return `${quote(name)} in ${grammar.noun} is not offered by this version of Headrace; leave it out`;
   }
   if (name === '<<') return '"<<" (merging maps) is not offered; repeat the keys, or use an alias for a whole value';
-  return `unknown key ${quote(name)}${didYouMean(name, known)}; ${grammar.noun} takes ${listOf(known)}`;
+  if (known.includes('expression') && name.includes(')')) {
+    return `${quote(name)} stands outside the expression: within { } a comma ends it; put the expression in quotes`;
+  }
+  return `unknown key ${quote(name)}; ${grammar.noun} takes ${listOf(known)}${didYouMean(name, known)}`;
 }
 
 /** The key that a misspelt one stands for, so that it is not called missing as well. */

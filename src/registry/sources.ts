@@ -87,7 +87,7 @@ function readKeys(
   for (const { name, key, value } of entries) {
     if (entities !== null && !entities.has(name)) {
       const there = `; the entities are ${listOf(entities)}`;
-      reader.report(key, `unknown entity ${quote(name)}${didYouMean(name, entities)}${there}`);
+      reader.report(key, `unknown entity ${quote(name)}${there}${didYouMean(name, entities)}`);
     }
     keys.set(name, readTemplate(reader, value, fields));
   }

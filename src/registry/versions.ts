@@ -69,7 +69,7 @@ class Flattener {
     const others = [...this.#versions.keys()].filter((name) => name !== version.name);
     const guess = didYouMean(version.base.name, others);
     const there = `; the other versions of the view are ${listOf(others)}`;
-    this.#reader.report(version.base.place, `unknown version ${quote(version.base.name)}${guess}${there}`);
+    this.#reader.report(version.base.place, `unknown version ${quote(version.base.name)}${there}${guess}`);
     return null;
   }
 
@@ -147,7 +147,7 @@ class Settler {
 
   #unknown(name: string): string {
     const guess = didYouMean(name, this.#index.keys());
-    return `unknown feature ${quote(name)}${guess}; there is ${listOf(this.#index.keys())}`;
+    return `unknown feature ${quote(name)}; there is ${listOf(this.#index.keys())}${guess}`;
   }
 
   #circle(to: number): string {

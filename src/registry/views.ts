@@ -64,7 +64,7 @@ function readEntityOf(reader: Reader, entry: Entry | undefined, { entities, sour
   if (entry === undefined || name == null) return null;
   if (entities !== null && !entities.has(name)) {
     const there = `; the entities are ${listOf(entities)}`;
-    reader.report(entry.value, `unknown entity ${quote(name)}${didYouMean(name, entities)}${there}`);
+    reader.report(entry.value, `unknown entity ${quote(name)}${there}${didYouMean(name, entities)}`);
     return null;
   }
   const keyed = [...(sources?.values() ?? [])].some((source) => source.keys === null || source.keys.has(name));

@@ -1,0 +1,45 @@
+import { formatDuration } from './durations.ts';
+import { renderTemplate } from './key-template.ts';
+import { loadRegistry } from './load.ts';
+import { RegistryError } from './problems.ts';
+import type { Registry, Source, View } from './view.ts';
+
+type Write = (text: string) => void;
+
+/**
+ * The body of `headrace validate`: a summary of the registry to `out`, or everything that is wrong with it to `err`.
+ *
+ * @returns the exit status, 0 or 1
+ */
+export async function validateCommand(path: string, out: Write, err: Write): Promise<number> {
+  try {
+    out(`${summary(await loadRegistry(path))}\n`);
+    return 0;
+  } catch (error) {
+    if (!(error instanceof RegistryError)) throw error;
+    const count = error.problems.length;
+    err(`${error.message}\n${path}: ${count} ${count === 1 ? 'problem' : 'problems'}\n`);
+    return 1;
+  }
+}
+
+function summary(registry: Registry): string {
+  const { project, clock, path } = registry;
+  return [
+    `${path}: valid; project ${project}, ${clock.mode} clock${clock.sources ? ` of ${clock.sources.join(', ')}` : ''}`,
+    ...[...registry.sources.values()].map(sourceLine),
+    ...[...registry.views.values()].flatMap(viewLines),
+  ].join('\n');
+}
+
+function sourceLine(source: Source): string {
+  const keys = source.keys.map(({ entity, template }) => `${entity} ${renderTemplate(template)}`).join(', ');
+  const kept = `retention ${formatDuration(source.retention)}, history ${formatDuration(source.history)}`;
+  return `source ${source.name}: ${keys}; ${source.fields.length} fields; ${kept}`;
+}
+
+function viewLines(versions: View[]): string[] {
+  const { name, plan, ttl } = versions[0]!;
+  const lines = versions.map(({ version, hash, features }) => `  ${version}  ${hash}  ${features.length} features`);
+  return [`view ${name}: of ${plan.entity}, ttl ${formatDuration(ttl)}`, ...lines];
+}
