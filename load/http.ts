@@ -1,5 +1,5 @@
 /** autocannon against the running engine: hits, misses, batches, and a mix. */
-import autocannon, { type Request } from 'autocannon';
+import autocannon, { type Options, type Request, type Result } from 'autocannon';
 import { build } from 'hdr-histogram-js';
 
 export interface HttpLoad {
@@ -28,15 +28,13 @@ const MISS_EVERY = 5;
 
 export async function httpLoad(scenario: Scenario, load: HttpLoad): Promise<HttpLoaded> {
   const latency = build();
-  const run = autocannon({
+  const options = {
     url: load.url,
     connections: load.connections,
     duration: load.seconds,
     requests: requests(scenario, load),
-  });
-  // autocannon's own summary has no 95th percentile.
-  run.on('response', (_client, _status, _bytes, tookMs) => latency.recordValue(Math.max(1, Math.round(tookMs * 1000))));
-  const result = await run;
+  };
+  const result = await cannon(options, (tookMs) => latency.recordValue(Math.max(1, Math.round(tookMs * 1000))));
   const ms = (percentile: number) => latency.getValueAtPercentile(percentile) / 1000;
   return {
     perSecond: result.requests.total / result.duration,
@@ -65,4 +63,12 @@ function requests(scenario: Scenario, load: HttpLoad): Request[] {
   if (scenario === 'miss') return [miss];
   if (scenario === 'batch') return [batch];
   return [...Array.from({ length: MISS_EVERY - 1 }, () => hit), miss];
+}
+
+/** autocannon's own summary has no 95th percentile, so each answer's time is handed on. */
+function cannon(options: Options, answered: (tookMs: number) => void): Promise<Result> {
+  return new Promise((resolve, reject) => {
+    const run = autocannon(options, (error, result) => (error ? reject(error) : resolve(result)));
+    run.on('response', (_client, _status, _bytes, tookMs) => answered(tookMs));
+  });
 }
