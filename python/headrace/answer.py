@@ -1,0 +1,62 @@
+"""The body of a values frame: one block of columns a group (``ValuesHeader`` in ``src/wire/frames.ts``)."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headrace.columns import encode_columns, pad8
+from headrace.compute import Values
+from headrace.plan import OutputType
+
+
+def encode_values(
+    outputs: Sequence[OutputType],
+    codes: NDArray[np.int32],
+    leases: NDArray[np.uint32],
+    values: Values,
+    texts: Mapping[int, Sequence[str | None]],
+) -> bytes:
+    """Write the block of one group.
+
+    Parameters
+    ----------
+    outputs
+        What each feature's value is.
+    codes, leases
+        The entities and the leases of their shards, shape ``(n,)``.
+    values
+        What was computed.
+    texts
+        The values of the features whose output is a text, by row.
+    """
+    n = len(codes)
+    head = encode_columns(
+        (("i4", codes), ("u4", leases), ("i8", values.valid_until), ("i8", values.event_time)),
+    )
+    numbers = values.features
+    valid = np.isfinite(numbers)
+    whole = [row for row, output in enumerate(outputs) if output in ("int64", "timestamp")]
+    if whole:
+        numbers = numbers.copy()
+        numbers.view(np.int64)[whole] = np.where(valid[whole], numbers[whole], 0.0)
+    # Values of 8 bytes with the validity behind them: one line of bytes a feature, written for all at once.
+    lines = np.zeros((len(outputs), 8 * n + pad8(n)), np.uint8)
+    lines[:, : 8 * n] = numbers.view(np.uint8)
+    lines[:, 8 * n : 9 * n] = valid
+    odd = [row for row, output in enumerate(outputs) if output in ("bool", "string")]
+    if not odd:
+        return head + lines.tobytes()
+    parts = [head]
+    start = 0
+    for row in odd:
+        parts.append(lines[start:row].tobytes())
+        if row in texts:
+            present = [text is not None for text in texts[row]]
+            parts.append(encode_columns((("str", texts[row]), ("u1", np.array(present, np.bool_)))))
+        else:
+            truth = valid[row] & (numbers[row] != 0.0)
+            parts.append(encode_columns((("u1", truth), ("u1", valid[row]))))
+        start = row + 1
+    parts.append(lines[start:].tobytes())
+    return b"".join(parts)
