@@ -1,0 +1,48 @@
+import type { View } from '../registry/view.ts';
+import type { RowWriters } from '../values/json.ts';
+import type { Row } from '../values/row.ts';
+import { BlockCollector } from './block-collector.ts';
+import type { ReplyColumns } from './reply-columns.ts';
+import { type ReplyCollector, TextCollector } from './text-collector.ts';
+
+/** What is needed of Piscina. */
+export interface ThreadPool {
+  run(task: unknown, options: { filename: string; transferList: ArrayBuffer[] }): Promise<unknown>;
+}
+
+const THREAD = new URL(import.meta.url.endsWith('.ts') ? './reply-thread.ts' : './reply-thread.js', import.meta.url)
+  .href;
+
+export interface RepliesOptions {
+  pool: ThreadPool;
+  writers: RowWriters;
+  /** The text of a whole row as a hit gives it, where one is kept. */
+  kept: (row: Row) => string | null;
+  /** Replies that are likely to be longer are made in a thread. */
+  largeReplyBytes: number;
+}
+
+/** Chooses where the text of a reply is made: here as its rows come, or in a thread where it will be large. */
+export class Replies {
+  readonly #options: RepliesOptions;
+
+  constructor(options: RepliesOptions) {
+    this.#options = options;
+  }
+
+  /** @param select as in a query */
+  collector(view: View, select: number[] | null, entityIds: readonly string[]): ReplyCollector {
+    const { writers, kept, largeReplyBytes } = this.#options;
+    const writer = writers.of(view, select);
+    if (entityIds.length * writer.estimateBytes <= largeReplyBytes) {
+      return new TextCollector(entityIds, writer, select === null ? kept : null);
+    }
+    return new BlockCollector(entityIds, writer.spec, (columns) => this.#inThread(columns));
+  }
+
+  async #inThread(columns: ReplyColumns): Promise<Buffer> {
+    const transferList = [columns.ends.buffer, columns.kinds.buffer, columns.numbers.buffer];
+    const bytes = (await this.#options.pool.run(columns, { filename: THREAD, transferList })) as Uint8Array;
+    return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  }
+}

@@ -1,0 +1,139 @@
+/**
+ * Rows as JSON text, by a template compiled once for each (view, selection). It runs on the main thread and, from the
+ * plain data of a {@link RowSpec}, in a worker thread, and makes the same bytes in both.
+ */
+import type { OutputType, View } from '../registry/view.ts';
+import { formatTime } from '../wire/time.ts';
+import { AS_OF, COMPUTED_AT, EVENT_TIME, POSITION, REVISION, ROW_HEADER, type Row, VALID_UNTIL } from './row.ts';
+
+/** The selected features: names, types, and each one's place among the numbers (after the header) and the strings. */
+export interface RowSpec {
+  names: string[];
+  outputs: OutputType[];
+  places: number[];
+}
+
+/** Where a row's numbers and strings lie; see row.ts. */
+export type RowData = Pick<Row, 'slab' | 'base' | 'strings'>;
+
+export function rowSpec(view: View, select: number[] | null): RowSpec {
+  const places = select ?? view.features.map((_, place) => place);
+  return {
+    names: places.map((place) => view.features[place]!.name),
+    outputs: places.map((place) => view.features[place]!.output),
+    places,
+  };
+}
+
+/** What of a row's text is neither name nor value of a feature, roughly, in bytes. */
+const ROW_BYTES = 260;
+/** A number of the usual length, with quotes, colon and comma around its name. */
+const FEATURE_BYTES = 20;
+
+const SUFFIX = {
+  cached: ',"cached":true}',
+  computed: ',"cached":false}',
+  stale: ',"cached":true,"stale":true}',
+} as const;
+
+type State = keyof typeof SUFFIX;
+
+const timeText = (micros: number): string => (Number.isFinite(micros) ? `"${formatTime(micros)}"` : 'null');
+
+export class RowWriter {
+  readonly spec: RowSpec;
+  /** What a row's text is likely to take, in bytes. */
+  readonly estimateBytes: number;
+  /** What stands before each value: `{"name":` or `,"name":`. */
+  readonly #before: string[];
+
+  constructor(spec: RowSpec) {
+    this.spec = spec;
+    this.#before = spec.names.map((name, i) => `${i === 0 ? '{' : ','}${JSON.stringify(name)}:`);
+    this.estimateBytes = this.#before.reduce((sum, text) => sum + text.length + FEATURE_BYTES, ROW_BYTES);
+  }
+
+  /** The row as it stands in `rows` of a result. */
+  rowText(entityId: string, row: RowData, state: State): string {
+    return (
+      `{"entity_id":${JSON.stringify(entityId)},"features":${this.#features(row)},` +
+      `"revision":${row.slab[row.base + REVISION]!}${this.#provenance(row)}${SUFFIX[state]}`
+    );
+  }
+
+  /** The row as an `update` message. */
+  updateText(topic: number, entityId: string, row: RowData): string {
+    return (
+      `{"type":"update","topic":${topic},"entity_id":${JSON.stringify(entityId)},` +
+      `"revision":${row.slab[row.base + REVISION]!},"features":${this.#features(row)}${this.#provenance(row)}}`
+    );
+  }
+
+  #provenance({ slab, base }: RowData): string {
+    return (
+      `,"as_of":${timeText(slab[base + AS_OF]!)},"position":${slab[base + POSITION]!}` +
+      `,"event_time":${timeText(slab[base + EVENT_TIME]!)},"computed_at":${timeText(slab[base + COMPUTED_AT]!)}` +
+      `,"valid_until":${timeText(slab[base + VALID_UNTIL]!)}`
+    );
+  }
+
+  #features({ slab, base, strings }: RowData): string {
+    const { outputs, places } = this.spec;
+    const count = places.length;
+    if (count === 0) return '{}';
+    const first = base + ROW_HEADER;
+    let text = '';
+    for (let i = 0; i < count; i++) {
+      const place = places[i]!;
+      text += this.#before[i]!;
+      const output = outputs[i]!;
+      if (output === 'string') {
+        const value = strings?.[place] ?? null;
+        text += value === null ? 'null' : JSON.stringify(value);
+        continue;
+      }
+      const value = slab[first + place]!;
+      if (!Number.isFinite(value)) text += 'null';
+      else if (output === 'bool') text += value === 0 ? 'false' : 'true';
+      else if (output === 'timestamp') text += `"${formatTime(value)}"`;
+      else text += value;
+    }
+    return `${text}}`;
+  }
+}
+
+/** Selections of one view whose writers are kept. */
+const SELECTIONS_KEPT = 256;
+
+/** The writers of all views, each compiled when first asked for. */
+export class RowWriters {
+  readonly #whole = new WeakMap<View, RowWriter>();
+  readonly #selected = new WeakMap<View, Map<string, RowWriter>>();
+
+  of(view: View, select: number[] | null): RowWriter {
+    if (select !== null) return this.#ofSelection(view, select);
+    let writer = this.#whole.get(view);
+    if (writer === undefined) {
+      writer = new RowWriter(rowSpec(view, null));
+      this.#whole.set(view, writer);
+    }
+    return writer;
+  }
+
+  #ofSelection(view: View, select: number[]): RowWriter {
+    let writers = this.#selected.get(view);
+    if (writers === undefined) {
+      writers = new Map();
+      this.#selected.set(view, writers);
+    }
+    const key = select.join();
+    let writer = writers.get(key);
+    if (writer === undefined) {
+      // Clients choose selections freely; the oldest makes room.
+      if (writers.size >= SELECTIONS_KEPT) writers.delete(writers.keys().next().value!);
+      writer = new RowWriter(rowSpec(view, select));
+      writers.set(key, writer);
+    }
+    return writer;
+  }
+}
