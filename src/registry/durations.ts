@@ -55,13 +55,15 @@ export function formatDuration(micros: Micros): string {
   return `${micros / size}${unit}`;
 }
 
+/** What is most likely meant, told in one whole number and unit. */
 function hint(text: string): string {
-  const match = /^\s*(\d{1,6})(\.\d{1,6})?\s*([a-z]*)\s*$/i.exec(text);
-  if (match === null) return '';
-  const name = match[3]!.toLowerCase();
-  if (name === '') return `; a number needs its unit: write ${match[1]}s, ${match[1]}m, ${match[1]}h or ${match[1]}d`;
-  const foreign = FOREIGN_UNITS[name] ?? (Object.hasOwn(DURATION_UNITS, name) ? [1, name as Unit] : null);
-  if (foreign === null) return '';
-  const micros = Math.round(Number(match[1]! + (match[2] ?? '')) * foreign[0] * DURATION_UNITS[foreign[1] as Unit]);
+  if (/^\d{1,6}$/.test(text)) return `; a number needs its unit: write ${text}s, ${text}m, ${text}h or ${text}d`;
+  if (!/^\s*(\d{1,6}(\.\d{1,6})?\s*[a-z]{1,8}\s*){1,4}$/i.test(text)) return '';
+  let micros = 0;
+  for (const [, count, unit] of text.toLowerCase().matchAll(/([\d.]+)\s*([a-z]+)/g)) {
+    const [times, own] = Object.hasOwn(FOREIGN_UNITS, unit!) ? FOREIGN_UNITS[unit!]! : [1, unit!];
+    if (!Object.hasOwn(DURATION_UNITS, own)) return '';
+    micros += Math.round(Number(count) * times * DURATION_UNITS[own as Unit]);
+  }
   return micros > 0 && micros % DURATION_UNITS.ms === 0 ? `; write ${formatDuration(micros)}` : '';
 }

@@ -32,7 +32,7 @@ interface Token {
   at: number;
 }
 
-const TOKEN = /\s*(?:((?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)|([A-Za-z_]\w*)|(<=|>=|==|!=|[-+*/<>(),]))/y;
+const TOKEN = /\s*(?:((?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)|([A-Za-z_]\w*)|(<=|>=|==|!=|\*(?!\*)|[-+/<>(),]))/y;
 
 /** Signs of other languages, and what they are here. */
 const FOREIGN_SIGNS: [string, string][] = [

@@ -24,6 +24,8 @@ export interface Entry {
 export class Reader {
   readonly #problems: Problems;
   readonly #targets = new Map<Alias, Node>();
+  /** Offsets of aliases without an anchor: one problem is enough. */
+  readonly #dangling = new Set<number>();
   readonly #root: Node | null;
   #values = 0;
 
@@ -39,13 +41,13 @@ export class Reader {
         }
         const target = anchors.get(node.source);
         if (target !== undefined) this.#targets.set(node, target);
-        else this.report(place(node, 0, ''), `no anchor ${quote(`&${node.source}`)} stands before this alias; add it`);
+        else this.#reportDangling(node);
       },
     });
   }
 
   report(at: Place, message: string): void {
-    this.#problems.report(at, message);
+    if (!this.#dangling.has(at.offset)) this.#problems.report(at, message);
   }
 
   root(): Entry {
@@ -151,6 +153,12 @@ export class Reader {
     const most = `more than ${LIMITS.values} values, aliases and extends followed`;
     this.report(at, `the file holds ${most}; use fewer`);
     this.#problems.throwIfAny();
+  }
+
+  #reportDangling(alias: Alias): void {
+    const at = place(alias, 0, '');
+    this.report(at, `no anchor ${quote(`&${alias.source}`)} stands before this alias; add it`);
+    this.#dangling.add(at.offset);
   }
 
   #entry(key: unknown, node: Node | null, parent: Value): Entry | null {
