@@ -1,11 +1,12 @@
 """Columns as bytes: the twin of ``src/wire/columns.ts``, which describes the layout.
 
-A block is the columns one after the other, each starting at a multiple of 8 bytes from the block's start and the whole
-block a multiple of 8 long, little-endian. Names, dtypes and the number of rows stand elsewhere (a schema, a frame's
-header), so decoding needs them. Numbers are decoded without a copy where the machine is little-endian.
-"""
+A block is the columns one after the other, each starting at a multiple of 8 bytes from the block's start and
+the whole block a multiple of 8 long, little-endian. Names, dtypes and the number of rows stand elsewhere (a
+schema, a frame's header), so decoding needs them. Numbers are decoded without a copy where the machine is
+little-endian."""
 
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Any, Final, Literal, TypeAlias
 
 import numpy as np
@@ -22,7 +23,9 @@ Texts: TypeAlias = Sequence[str | None]
 NULL_I8: Final = -(2**63)
 """The null of an ``i8`` column."""
 
-NUMBERS: Final[dict[str, np.dtype[Any]]] = {name: np.dtype("<" + name) for name in ("f8", "i8", "i4", "u4", "u1")}
+NUMBERS: Final[dict[str, np.dtype[Any]]] = {
+    name: np.dtype("<" + name) for name in ("f8", "i8", "i4", "u4", "u1")
+}
 
 
 def pad8(size: int) -> int:
@@ -108,4 +111,4 @@ def _decode_texts(buffer: bytes | bytearray | memoryview, n: int, offset: int) -
     if end > len(buffer):
         raise ValueError(f"the texts end at byte {end}, but there are only {len(buffer)}")
     data = bytes(memoryview(buffer)[start : start + bounds[-1]])
-    return [data[a:b].decode() for a, b in zip(bounds, bounds[1:], strict=False)], end
+    return [data[a:b].decode() for a, b in pairwise(bounds)], end

@@ -24,25 +24,26 @@ class Values:
     features: NDArray[np.float64]
     """Shape ``(features, n)``, in plan order; a category is its code."""
     valid_until: NDArray[np.int64]
-    """The next instant at which a row that is known now enters or leaves a window, microseconds, shape ``(n,)``."""
+    """When a row that is known now next enters or leaves a window, microseconds, shape ``(n,)``."""
     event_time: NDArray[np.int64]
     """Newest timestamp inside any window, microseconds, shape ``(n,)``."""
 
 
 class CompiledSource:
-    """What a plan computes from one source.
-
-    Parameters
-    ----------
-    plan
-        The whole plan.
-    source
-        The source's part of it.
-    needs
-        Tells where the fields stand in the matrix of words.
-    """
+    """What a plan computes from one source."""
 
     def __init__(self, plan: Plan, source: PlanSource, needs: Needs) -> None:
+        """Sort the features that read the source by field and window.
+
+        Parameters
+        ----------
+        plan
+            The whole plan.
+        source
+            The source's part of it.
+        needs
+            Tells where the fields stand in the matrix of words.
+        """
         self.name = source["name"]
         features = [
             (row, feature, min(int(feature["window"]), int(source["retention"])))
@@ -62,17 +63,23 @@ class CompiledSource:
 
 
 class CompiledPlan:
-    """A plan made ready to compute.
-
-    Parameters
-    ----------
-    plan
-        The plan.
-    needs
-        What the rows in memory hold; covers the plan.
-    """
+    """A plan made ready to compute."""
 
     def __init__(self, plan: Plan, needs: Needs) -> None:
+        """Make a plan ready.
+
+        Parameters
+        ----------
+        plan
+            The plan.
+        needs
+            What the rows in memory hold; covers the plan.
+
+        Raises
+        ------
+        ValueError
+            Where the plan has a function or operator that this worker does not know.
+        """
         self.entity = plan["entity"]
         self.outputs: list[OutputType] = [feature["output"] for feature in plan["features"]]
         self.sources = [CompiledSource(plan, source, needs) for source in plan["sources"]]
@@ -91,7 +98,9 @@ class CompiledPlan:
         """Names of the dictionaries of the features whose value is a text, by row."""
 
 
-def compute(plan: CompiledPlan, shards: Shards, codes: NDArray[np.int32], as_of: int, fence: int = FAR) -> Values:
+def compute(
+    plan: CompiledPlan, shards: Shards, codes: NDArray[np.int32], as_of: int, fence: int = FAR
+) -> Values:
     """Compute all features of a plan for some entities at one moment.
 
     Parameters
@@ -99,7 +108,7 @@ def compute(plan: CompiledPlan, shards: Shards, codes: NDArray[np.int32], as_of:
     plan
         What to compute.
     shards
-        The rows. Entities of shards that are not owned, and code −1, come out as entities without events.
+        The rows. Entities of shards that are not owned, and code -1, come out as entities without events.
     codes
         The entities, shape ``(n,)``.
     as_of
@@ -143,7 +152,8 @@ def gather(
     segments
         The rows.
     future
-        Timestamp of each entity's first known event after `as_of`, ``FAR`` where there is none, shape ``(n,)``.
+        Timestamp of each entity's first known event after `as_of`, ``FAR`` where there is none, shape
+        ``(n,)``.
     """
     stores = shards.rows(source.name, entity)
     count = shards.shard_count

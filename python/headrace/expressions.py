@@ -1,11 +1,11 @@
 """Expressions over the features of a view.
 
-An expression is a checked tree in prefix form (``Expression`` in ``src/registry/view.ts``). It is made into a function of
-the matrix of feature values once, and then evaluated for all entities at once.
+An expression is a checked tree in prefix form (``Expression`` in ``src/registry/view.ts``). It is made into a
+function of the matrix of feature values once, and then evaluated for all entities at once.
 
-Null is NaN. An operator with a null argument gives null, and so does a result that is not finite, at every step:
-``1 / (1 / 0)`` is null, not 0. Only two look past nulls: ``coalesce`` takes its first argument that is not null,
-``where`` cares about the branch that it takes. Truth is 1 and 0; any number but 0 counts as true.
+Null is NaN. An operator with a null argument gives null, and so does a result that is not finite, at every
+step: ``1 / (1 / 0)`` is null, not 0. Only two look past nulls: ``coalesce`` takes its first argument that is
+not null, ``where`` cares about the branch that it takes. Truth is 1 and 0; any number but 0 counts as true.
 """
 
 from collections.abc import Callable, Mapping
@@ -72,7 +72,9 @@ def _strict(function: Callable[..., Any]) -> Callable[..., Any]:
 
     def evaluate(*arguments: Any) -> Any:
         known = reduce(np.logical_and, [argument == argument for argument in arguments])
-        return np.where(known, reduce(function, arguments) if len(arguments) > 1 else function(*arguments), np.nan)
+        return np.where(
+            known, reduce(function, arguments) if len(arguments) > 1 else function(*arguments), np.nan
+        )
 
     return evaluate
 

@@ -1,9 +1,9 @@
 """Frames between the engine and its workers: the twin of ``src/wire/frames.ts``, which describes the layout.
 
-A frame is one ZeroMQ message part: eight fixed bytes (type, wire version, two zeros, header length as uint32), the
-header as a MessagePack map, zeros up to a multiple of 8, and the body: blocks of columns (:mod:`headrace.columns`).
-Whole numbers of a header may come as floats; whoever reads one calls :class:`int` on it.
-"""
+A frame is one ZeroMQ message part: eight fixed bytes (type, wire version, two zeros, header length as
+uint32), the header as a MessagePack map, zeros up to a multiple of 8, and the body: blocks of columns
+(:mod:`headrace.columns`). Whole numbers of a header may come as floats; whoever reads one calls :class:`int`
+on it."""
 
 import struct
 from typing import Any, Final, NamedTuple, NotRequired, TypedDict
@@ -77,7 +77,7 @@ class ReadyHeader(TypedDict):
 
 
 class BatchHeader(TypedDict):
-    """One batch of events: its schema, the position of its last event, its length, and which of its rows are late."""
+    """A batch of `n` events: its schema, the position of its last event, the indexes of late ones."""
 
     schema: int
     position: int
@@ -86,7 +86,7 @@ class BatchHeader(TypedDict):
 
 
 class GroupHeader(TypedDict):
-    """A plan to compute for `n` entities at one moment; position ``None``: all that is applied after the frame."""
+    """A plan to compute for `n` entities at one moment; position ``None``: all that is applied by then."""
 
     hash: str
     as_of: int
@@ -94,11 +94,8 @@ class GroupHeader(TypedDict):
     n: int
 
 
-class DictionaryDelta(TypedDict):
-    """New entries of a dictionary; ``from`` is the code of the first (not a Python name, hence the functional form)."""
-
-    name: str
-    values: list[str]
+DictionaryDelta = TypedDict("DictionaryDelta", {"name": str, "from": int, "values": list[str]})
+"""New entries of a dictionary; ``from`` is the code of the first."""
 
 
 class WorkHeader(TypedDict):
@@ -108,7 +105,7 @@ class WorkHeader(TypedDict):
     previous: int
     position: int
     batches: NotRequired[list[BatchHeader]]
-    dictionaries: NotRequired[list[dict[str, Any]]]
+    dictionaries: NotRequired[list[DictionaryDelta]]
     groups: list[GroupHeader]
 
 
@@ -185,7 +182,10 @@ def decode_frame(data: bytes) -> Frame:
     end = _FIXED.size + length
     if end > len(data):
         raise ValueError(f"the header ends at byte {end}, but the frame has only {len(data)}")
-    header = msgpack.unpackb(memoryview(data)[_FIXED.size : end])
+    try:
+        header = msgpack.unpackb(memoryview(data)[_FIXED.size : end])
+    except Exception as error:
+        raise ValueError(f"the header is not MessagePack: {error!r}") from error
     if not isinstance(header, dict):
         raise ValueError(f"the header is no map but {type(header).__name__}")
     return Frame(type_, header, data, pad8(end))

@@ -1,13 +1,13 @@
 """The kernels: statistics over windows of sorted rows, for one entity or many at once.
 
-There is one set of formulas, and a value has the same bits whether its entity is computed alone or among a thousand:
-rows are selected first, stand in (timestamp, position) order, and every sum runs through ``np.add.reduceat``, which
-adds a segment alone as it adds it among others. Squares are taken about the mean. What remains is element by element,
-and order statistics do not depend on the order of adding at all.
+There is one set of formulas, and a value has the same bits whether its entity is computed alone or among a
+thousand: rows are selected first, stand in (timestamp, position) order, and every sum runs through
+``np.add.reduceat``, which adds a segment alone as it adds it among others. Squares are taken about the mean.
+What remains is element by element, and order statistics do not depend on the order of adding at all.
 
-All windows of a group end at the same moment, so an entity's rows lie side by side once, and each window is the stretch
-from its own `low` to the common `high`. Features that share a field share its nulls, sums, moments and sorted copies.
-"""
+All windows of a group end at the same moment, so an entity's rows lie side by side once, and each window is
+the stretch from its own `low` to the common `high`. Features that share a field share its nulls, sums,
+moments and sorted copies."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -40,23 +40,24 @@ class Moments:
 
 
 class FieldPlan:
-    """All that the features of a plan compute from one field.
-
-    Parameters
-    ----------
-    column
-        The field's row in the matrix of words; ``None`` for the events themselves, which can only be counted.
-    features
-        Each feature with its row in the result and its window's index among the source's windows.
-    """
+    """All that the features of a plan compute from one field."""
 
     def __init__(self, column: int | None, features: Sequence[tuple[int, PlanFeature, int]]) -> None:
+        """Sort features by what they share.
+
+        Parameters
+        ----------
+        column
+            The field's row in the matrix of words; ``None`` for events themselves, which can only be counted.
+        features
+            Each feature with its row in the result and its window's index among the source's windows.
+        """
         self.column = column
         index = sorted({window for _, _, window in features})
         # A slice, where it does, selects much faster than a list.
         consecutive = index[-1] - index[0] == len(index) - 1
         self.index: slice | list[int] = slice(index[0], index[-1] + 1) if consecutive else index
-        """Which of the source's windows the field uses; below, windows go by their place in this selection."""
+        """Which of the source's windows the field uses; below, a window is its place among these."""
         self.table: list[tuple[int, int, int]] = []
         """Triples: row of the result, function as its index in ``_TABLE``, window."""
         self.moments: dict[int, Moments] = {}
@@ -118,9 +119,9 @@ def compute_field(plan: FieldPlan, segments: Segments, out: Floats) -> None:
     """
     lows, highs = segments.lows[plan.index], segments.highs
     if plan.column is None:
-        counts = highs - lows
+        sizes = highs - lows
         for row, _, window in plan.table:
-            out[row] = counts[window]
+            out[row] = sizes[window]
         return
     values: Floats = segments.words[plan.column].view(np.float64)
     known = values == values
@@ -129,7 +130,7 @@ def compute_field(plan: FieldPlan, segments: Segments, out: Floats) -> None:
         before = np.zeros(len(values) + 1, np.int64)
         np.cumsum(known, out=before[1:])
         lows, highs, values = before[lows], before[highs], values[known]
-    counts = (highs - lows).astype(np.float64)
+    counts: Floats = (highs - lows).astype(np.float64)
     empty = counts == 0.0
     pairs = np.empty((*lows.shape, 2), np.int64)
     pairs[:, :, 0] = lows
@@ -156,14 +157,20 @@ def compute_field(plan: FieldPlan, segments: Segments, out: Floats) -> None:
 def _reduce(
     function: np.ufunc, values: Floats, stretches: Indexes, empty: NDArray[np.bool_], nothing: float
 ) -> Floats:
-    """Reduce every stretch from a low to a high; what lies between two stretches gives a result that nobody wants."""
+    """Reduce each stretch from a low to a high; what lies between two of them is reduced for nobody."""
     results: Floats = function.reduceat(values, stretches)[::2].reshape(empty.shape)
     results[empty] = nothing
     return results
 
 
 def _moments(
-    moments: Moments, values: Floats, lows: Indexes, highs: Indexes, counts: Floats, means: Floats, out: Floats
+    moments: Moments,
+    values: Floats,
+    lows: Indexes,
+    highs: Indexes,
+    counts: Floats,
+    means: Floats,
+    out: Floats,
 ) -> None:
     """Standard deviation (ddof 1) and slope per row, both about the mean."""
     sizes = highs - lows
@@ -183,7 +190,7 @@ def _moments(
             out[row] = deviations
     if moments.slope:
         steps = np.arange(0.0, len(values)) - _spread(starts + others / 2.0, sizes)
-        # The squares of 0 … n − 1 about their mean add up to (n − 1) n (n + 1) / 12.
+        # The squares of 0 … n - 1 about their mean add up to (n - 1) n (n + 1) / 12.
         slopes = _add(centred * steps, starts, sizes) / (others * counts * (counts + 1.0) / 12.0)
         slopes[few] = np.nan
         for row in moments.slope:
@@ -207,7 +214,9 @@ def _add(values: Floats, starts: Indexes, sizes: Indexes) -> Floats:
     return sums
 
 
-def _quantiles(plan: FieldPlan, values: Floats, lows: Indexes, highs: Indexes, counts: Floats, out: Floats) -> None:
+def _quantiles(
+    plan: FieldPlan, values: Floats, lows: Indexes, highs: Indexes, counts: Floats, out: Floats
+) -> None:
     """Quantiles, linear between the two nearest values."""
     final = np.maximum(counts[plan.sorted] - 1.0, 0.0)[plan.quantile_windows]
     places = final * plan.shares

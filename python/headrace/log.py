@@ -1,9 +1,9 @@
 """Reading the log: an SQLite file that the engine writes and nobody else does.
 
-A row of the table ``log`` is a batch of events of one source: a block of columns (:mod:`headrace.columns`) with the
-positions from `first` to `position`, or with those of the ``positions`` BLOB where rows were merged across other
-sources' events. A reading is one SQLite statement and so sees one moment of the file, whatever is merged meanwhile.
-"""
+A row of the table ``log`` is a batch of events of one source: a block of columns (:mod:`headrace.columns`)
+with the positions from `first` to `position`, or with those of the ``positions`` BLOB where rows were merged
+across other sources' events. A reading is one SQLite statement and so sees one moment of the file, whatever
+is merged meanwhile."""
 
 import json
 import sqlite3
@@ -51,15 +51,10 @@ class _Row:
 
 
 class Log:
-    """A reader of one log.
-
-    Parameters
-    ----------
-    path
-        The SQLite file.
-    """
+    """A reader of one log."""
 
     def __init__(self, path: str) -> None:
+        """Name the SQLite file; it is opened for each reading."""
         self._uri = Path(path).absolute().as_uri() + "?mode=ro"
 
     def read(self, after: int, until: int) -> Iterator[LogBatch]:
@@ -94,7 +89,9 @@ class Log:
     def schemas(self) -> dict[str, SchemaSpec]:
         """Return all schemas by id."""
         with closing(self._connect()) as database:
-            return {str(key): json.loads(spec) for key, spec in database.execute("SELECT id, spec FROM schemas")}
+            return {
+                str(key): json.loads(spec) for key, spec in database.execute("SELECT id, spec FROM schemas")
+            }
 
     def dictionary(self, name: str) -> list[str]:
         """Return the texts of a dictionary; a text's index is its code."""
@@ -113,7 +110,7 @@ class Log:
 
 
 def _runs(rows: Iterator[_Row]) -> Iterator[list[_Row]]:
-    """Group consecutive rows of equal schema and length: of a log of single events, thousands are decoded at once."""
+    """Group consecutive rows of equal schema and length, which are decoded together."""
     run: list[_Row] = []
     size = 0
     for row in rows:
@@ -132,7 +129,9 @@ def _decode(schema: SchemaSpec, run: list[_Row]) -> LogBatch:
     size = sum(map(pad8, widths))
     for row in run:
         if len(row.columns) != size:
-            raise ValueError(f"the log's row at {row.first} has {len(row.columns)} bytes, its schema asks for {size}")
+            raise ValueError(
+                f"the log's row at {row.first} has {len(row.columns)} bytes, its schema asks for {size}"
+            )
     block = np.frombuffer(b"".join([row.columns for row in run]), np.uint8).reshape(len(run), size)
     columns: list[NDArray[Any]] = []
     offset = 0
@@ -195,7 +194,10 @@ def _join(batches: list[LogBatch]) -> LogBatch:
     keep = None
     if any(batch.keep is not None for batch in batches):
         keep = np.concatenate(
-            [np.ones(len(batch.positions), np.bool_) if batch.keep is None else batch.keep for batch in batches]
+            [
+                np.ones(len(batch.positions), np.bool_) if batch.keep is None else batch.keep
+                for batch in batches
+            ]
         )
     return LogBatch(
         batches[0].schema,

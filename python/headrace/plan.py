@@ -1,4 +1,4 @@
-"""Plans as the registry sends them: the twin of ``Plan`` in ``src/registry/view.ts``. Durations are microseconds."""
+"""Plans as the registry sends them: the twin of ``Plan`` in ``src/registry/view.ts``; times in microseconds."""
 
 from typing import Any, Literal, NotRequired, TypeAlias, TypedDict
 
@@ -42,7 +42,7 @@ class PlanFeature(TypedDict):
 
 
 class Plan(TypedDict):
-    """What decides the values of a view version; `order` lists features so that each follows those it refers to."""
+    """What decides the values of a view version; in `order` each feature follows those it refers to."""
 
     entity: str
     sources: list[PlanSource]

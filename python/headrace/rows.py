@@ -1,14 +1,14 @@
 """The rows of one source, one entity kind and one shard, in memory.
 
-All columns are 8 bytes wide and lie in one matrix of words, a row a column: ``TIME`` and ``POSITION`` (int64), then the
-fields (float64, NaN is null; categories as their codes), so that one call moves all of them. The columns of the matrix
-are events, sorted by (entity, timestamp, position).
+All columns are 8 bytes wide and lie in one matrix of words, a row a column: ``TIME`` and ``POSITION``
+(int64), then the fields (float64, NaN is null; categories as their codes), so that one call moves all of
+them. The columns of the matrix are events, sorted by (entity, timestamp, position).
 
-There are up to three parts. The *base* holds nearly everything; `starts` says where each entity begins. The small
-*tail* is sorted alike and takes single events by shifting; a window is a slice of either. *Pending* chunks are large
-pieces that nobody has asked about yet. Positions only grow: whatever is appended has positions greater than all that
-is there, so a stable sort by (entity, timestamp) keeps equal timestamps in position order.
-"""
+There are up to three parts. The *base* holds nearly everything; `starts` says where each entity begins. The
+small *tail* is sorted alike and takes single events by shifting; a window is a slice of either. *Pending*
+chunks are large pieces that nobody has asked about yet. Positions only grow: whatever is appended has
+positions greater than all that is there, so a stable sort by (entity, timestamp) keeps equal timestamps in
+position order."""
 
 from bisect import bisect_left, bisect_right
 from typing import Any, Final
@@ -28,7 +28,7 @@ FAR: Final = 2**63 - 1
 
 TAIL_MIN: Final = 256
 TAIL_SHARE: Final = 32
-"""The tail is merged past TAIL_MIN rows or a 32nd of the base: a merge copies the base, about 1 ms for 100,000 rows."""
+"""The tail is merged past TAIL_MIN rows or a 32nd of the base, since a merge copies the base."""
 
 TAIL_MAX: Final = 4096
 """Shifting a longer tail by one would cost more than the event's other work."""
@@ -44,13 +44,7 @@ def empty_words(fields: int, n: int) -> Words:
 
 
 class Rows:
-    """Events of the entities of one shard; an entity goes by its local index, ``code // shard_count``.
-
-    Parameters
-    ----------
-    fields
-        Number of fields.
-    """
+    """Events of the entities of one shard; an entity goes by its local index, ``code // shard_count``."""
 
     __slots__ = (
         "_base",
@@ -65,7 +59,10 @@ class Rows:
         "_tail_times",
     )
 
+    _tail_count: int
+
     def __init__(self, fields: int) -> None:
+        """Start empty, for events with so many fields."""
         self._fields = fields
         self._set_base(empty_words(fields, 0), np.zeros(1, np.int64))
         self._set_tail(np.empty((1 + FIELDS + fields, 16), np.int64), 0)
@@ -74,7 +71,7 @@ class Rows:
 
     def __len__(self) -> int:
         """Return the number of events."""
-        return self._base.shape[1] - 1 + self._tail_count + self._pending_count
+        return int(self._base.shape[1]) - 1 + self._tail_count + self._pending_count
 
     def append(self, local: int, words: Words) -> None:
         """Add one event.
@@ -119,7 +116,8 @@ class Rows:
         locals_
             Local indexes of their entities, shape ``(n,)``.
         words
-            Shape ``(2 + fields, n)``, in position order. Kept as it is until it is merged: the caller gives it away.
+            Shape ``(2 + fields, n)``, in position order. Kept as it is until it is merged: the caller gives
+            it away.
         """
         self._pending.append((locals_, words))
         self._pending_count += len(locals_)
@@ -155,8 +153,8 @@ class Rows:
         Returns
         -------
         words
-            A matrix whose columns from `low` to `high` are the events, sorted by (timestamp, position); it has at
-            least one column more, of any content. A view of memory: read it before the next append.
+            A matrix whose columns from `low` to `high` are the events, sorted by (timestamp, position); it
+            has at least one column more, of any content. A view of memory: read it before the next append.
         low, high
             The slice.
         future
@@ -193,17 +191,17 @@ class Rows:
                 low, high = 0, base.shape[1] - 1
         return base, low, high, future
 
-    def _set_base(self, base: Words, starts: NDArray[np.int64]) -> None:
+    def _set_base(self, base: Words, starts: NDArray[Any]) -> None:
         # Looking up single numbers through a memoryview is several times faster than through an array.
         self._base = base
-        self._base_times = memoryview(base[TIME])
-        self._starts = memoryview(starts)
+        self._base_times = base[TIME].data
+        self._starts = starts.data
 
     def _set_tail(self, tail: NDArray[np.int64], count: int) -> None:
         """Take a matrix for the tail; its first row is the local index, the words follow."""
         self._tail = tail
-        self._tail_locals = memoryview(tail[0])
-        self._tail_times = memoryview(tail[1 + TIME])
+        self._tail_locals = tail[0].data
+        self._tail_times = tail[1 + TIME].data
         self._tail_count = count
 
     def _merge(self, locals_: NDArray[np.int64], words: Words) -> None:
@@ -239,9 +237,12 @@ def _order(locals_: NDArray[np.int64], times: NDArray[np.int64]) -> NDArray[np.i
 
 
 def _places(
-    old_times: NDArray[np.int64], starts: NDArray[np.int64], locals_: NDArray[np.int64], times: NDArray[np.int64]
+    old_times: NDArray[np.int64],
+    starts: NDArray[np.int64],
+    locals_: NDArray[np.int64],
+    times: NDArray[np.int64],
 ) -> NDArray[np.int64]:
-    """Return before which row of the base each new event goes: after those of its entity that are not younger."""
+    """Return before which row of the base each event goes: after all of its entity that are not younger."""
     edges = np.flatnonzero(np.diff(locals_, prepend=-1))
     bounds = [*edges.tolist(), len(locals_)]
     places = np.empty(len(locals_), np.int64)
@@ -266,7 +267,7 @@ def _joined(base: Words, tail: Words) -> Words:
 
 
 def _first_time(words: Words, low: int, high: int, fence: int) -> int:
-    """Return the timestamp of the first event of a slice with a position up to `fence`, ``FAR`` without one."""
+    """Return the timestamp of a slice's first event with a position up to `fence`, ``FAR`` without one."""
     if fence == FAR:
         return int(words[TIME, low])
     known = np.flatnonzero(words[POSITION, low:high] <= fence)

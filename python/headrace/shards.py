@@ -1,8 +1,7 @@
 """All rows that a worker holds, by shard.
 
-The shard of an entity code is ``code % shard_count``, its index within the shard ``code // shard_count``. Which sources,
-entity kinds and fields are kept follows from the plans (:class:`Needs`).
-"""
+The shard of an entity code is ``code % shard_count``, its index within the shard ``code // shard_count``.
+Which sources, entity kinds and fields are kept follows from the plans (:class:`Needs`)."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -28,15 +27,10 @@ class SourceNeeds:
 
 
 class Needs:
-    """Which sources, entity kinds and fields are to be kept.
-
-    Parameters
-    ----------
-    plans
-        The plans that are served.
-    """
+    """Which sources, entity kinds and fields are to be kept."""
 
     def __init__(self, plans: Iterable[Plan] = ()) -> None:
+        """Collect what the plans that are served read."""
         self.sources: dict[str, SourceNeeds] = {}
         for plan in plans:
             for source in plan["sources"]:
@@ -59,17 +53,18 @@ class Needs:
 
 
 class Shards:
-    """The shards that a worker owns, with their leases and rows.
-
-    Parameters
-    ----------
-    needs
-        What is kept.
-    shard_count
-        Number of virtual shards.
-    """
+    """The shards that a worker owns, with their leases and rows."""
 
     def __init__(self, needs: Needs, shard_count: int = 1) -> None:
+        """Own nothing yet.
+
+        Parameters
+        ----------
+        needs
+            What is kept.
+        shard_count
+            Number of virtual shards.
+        """
         self.needs = needs
         self.shard_count = shard_count
         self.leases: dict[int, int] = {}
@@ -99,8 +94,9 @@ class Shards:
             self._rows[key].update(stores)
 
     def lease_of(self, codes: NDArray[np.int32]) -> NDArray[np.uint32]:
-        """Return the lease of each entity's shard, 0 where it is not owned; entities without a code go by shard 0."""
-        return self._leases[np.maximum(codes, 0) % self.shard_count]
+        """Return the lease of each entity's shard, 0 where it is not owned; code -1 goes by shard 0."""
+        leases: NDArray[np.uint32] = self._leases[np.maximum(codes, 0) % self.shard_count]
+        return leases
 
     def rows(self, source: str, entity: str) -> dict[int, Rows]:
         """Return the rows of one source and entity kind by owned shard."""

@@ -1,8 +1,7 @@
 """A worker: holds the rows of its shards and computes what it is asked.
 
-``python -m headrace.worker --connect ipc://… --identity NAME`` is started by the engine, not by hand. It takes frames
-(:mod:`headrace.frames`) one by one, in one thread, and never reads a clock for a value.
-"""
+``python -m headrace.worker --connect ipc://… --identity NAME`` is started by the engine, not by hand. It
+takes frames (:mod:`headrace.frames`) one by one, in one thread, and never reads a clock for a value."""
 
 import argparse
 import ctypes
@@ -47,15 +46,16 @@ PARENT_CHECK_MS: Final = 1000
 
 
 class Worker:
-    """What a worker knows and does, apart from its process and socket.
-
-    Parameters
-    ----------
-    monotonic
-        Seconds from an arbitrary start; for progress and durations only.
-    """
+    """What a worker knows and does, apart from its process and socket."""
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        """Know nothing yet.
+
+        Parameters
+        ----------
+        monotonic
+            Seconds from an arbitrary start; for progress and durations only.
+        """
         self.position = 0
         """All events up to here are applied."""
         self.draining = False
@@ -167,7 +167,7 @@ class Worker:
             self.position = max(self.position, int(header["position"]))
             groups = self._codes(header["groups"], frame.data, offset)
         except Exception as error:
-            # Some rows may have been taken and others not: forget all, so that the next frame makes the log be read.
+            # Some rows may have been taken and others not: forget all; the next frame makes the log be read.
             traceback.print_exc()
             leases, needs = self._shards.leases, self._shards.needs
             self._shards = Shards(needs, self._shards.shard_count)
@@ -222,7 +222,9 @@ class Worker:
         return self._schemas[key]
 
     @staticmethod
-    def _codes(groups: list[GroupHeader], data: bytes, offset: int) -> list[tuple[GroupHeader, NDArray[np.int32]]]:
+    def _codes(
+        groups: list[GroupHeader], data: bytes, offset: int
+    ) -> list[tuple[GroupHeader, NDArray[np.int32]]]:
         pairs: list[tuple[GroupHeader, NDArray[np.int32]]] = []
         for group in groups:
             (codes,), offset = decode_columns(data, ("i4",), int(group["n"]), offset)
@@ -322,7 +324,9 @@ def serve(connect: str, identity: str) -> None:
             if socket in events:
                 for answer in worker.handle(socket.recv()):
                     socket.send(answer)
-            if os.getppid() != parent or (sys.stdin.fileno() in events and not os.read(sys.stdin.fileno(), 4096)):
+            if os.getppid() != parent or (
+                sys.stdin.fileno() in events and not os.read(sys.stdin.fileno(), 4096)
+            ):
                 socket.setsockopt(zmq.LINGER, 0)
                 return
 
@@ -338,13 +342,18 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m headrace.worker",
-        description="A worker of Headrace: computes features for the engine that starts it. It ends when its standard"
-        " input is closed, so keep that open where you start one by hand.",
+        description="A worker of Headrace: computes features for the engine that starts it. It ends when its"
+        " standard input is closed, so keep that open where you start one by hand.",
     )
     parser.add_argument(
-        "--connect", required=True, metavar="ADDRESS", help="the engine's ZeroMQ address, such as ipc:///tmp/engine"
+        "--connect",
+        required=True,
+        metavar="ADDRESS",
+        help="the engine's ZeroMQ address, such as ipc:///tmp/engine",
     )
-    parser.add_argument("--identity", required=True, metavar="NAME", help="name of this worker, never used before")
+    parser.add_argument(
+        "--identity", required=True, metavar="NAME", help="name of this worker, never used before"
+    )
     options = parser.parse_args(arguments)
     faulthandler.enable()  # SIGABRT, which the engine sends to a hung worker, writes the stack
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the engine, which drains its workers

@@ -1,0 +1,81 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from headrace.rows import FAR, POSITION, TAIL_MAX, TIME, Rows
+
+
+def words(times: list[int], first: int) -> NDArray[np.int64]:
+    """One field, which repeats the position."""
+    positions = np.arange(first, first + len(times))
+    matrix = np.array([times, positions, positions], np.int64).reshape(3, len(times))
+    matrix.view(np.float64)[2] = positions
+    return matrix
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_windows_hold_what_was_added(data: st.DataObject) -> None:
+    rows = Rows(1)
+    known: list[tuple[int, int, int]] = []
+    for _ in range(data.draw(st.integers(0, 12))):
+        size = data.draw(st.integers(1, 60))
+        locals_ = data.draw(st.lists(st.integers(0, 4), min_size=size, max_size=size))
+        times = data.draw(st.lists(st.integers(0, 30), min_size=size, max_size=size))
+        first = len(known) + 1
+        matrix = words(times, first)
+        known += zip(locals_, times, range(first, first + size), strict=True)
+        if data.draw(st.booleans()):
+            rows.extend(np.array(locals_), matrix)
+        else:
+            for i, local in enumerate(locals_):
+                rows.append(local, matrix[:, i])
+        if data.draw(st.booleans()):
+            rows.settle()
+    assert len(rows) == len(known)
+    local = data.draw(st.integers(0, 6))
+    after, until = sorted(data.draw(st.tuples(st.integers(-1, 31), st.integers(-1, 31))))
+    fence = data.draw(st.one_of(st.just(FAR), st.integers(0, len(known))))
+    matrix, low, high, future = rows.window(local, after, until, fence)
+    wanted = sorted((time, position) for who, time, position in known if who == local and position <= fence)
+    inside = [pair for pair in wanted if after < pair[0] <= until]
+    assert (
+        list(zip(matrix[TIME, low:high].tolist(), matrix[POSITION, low:high].tolist(), strict=True)) == inside
+    )
+    assert matrix.view(np.float64)[2, low:high].tolist() == [position for _, position in inside]
+    assert future == min((time for time, _ in wanted if time > until), default=FAR)
+    assert matrix.shape[1] > high
+
+
+@pytest.mark.parametrize("ascending", [True, False])
+def test_a_long_tail_is_merged(ascending: bool) -> None:
+    rows = Rows(1)
+    n = 3 * TAIL_MAX
+    times = list(range(n)) if ascending else list(range(n, 0, -1))
+    matrix = words(times, 1)
+    for i in range(n):
+        rows.append(i % 3, matrix[:, i])
+    found, low, high, _ = rows.window(1, -1, n, FAR)
+    assert found[TIME, low:high].tolist() == sorted(times[1::3])
+
+
+def test_large_pieces_are_merged_by_themselves() -> None:
+    rows = Rows(1)
+    for i in range(5):
+        rows.extend(np.zeros(20_000, np.int64), words(list(range(20_000)), 1 + i * 20_000))
+    found, low, high, _ = rows.window(0, -1, 10, FAR)
+    assert found[TIME, low:high].tolist() == [time for time in range(11) for _ in range(5)]
+    assert found[POSITION, low:high].tolist() == [
+        1 + time + 20_000 * i for time in range(11) for i in range(5)
+    ]
+
+
+def test_many_entities() -> None:
+    rows = Rows(1)
+    n = 70_000  # more than 16 bits of local indexes
+    rows.extend(np.arange(n)[::-1].copy(), words([5] * n, 1))
+    rows.extend(np.array([n - 1, 0]), words([4, 6], n + 1))
+    found, low, high, _ = rows.window(n - 1, 0, 9, FAR)
+    assert found[POSITION, low:high].tolist() == [n + 1, 1]
