@@ -107,6 +107,7 @@ function json(
       sendProblem(context, NAME, request, reply, error);
       return;
     }
+    context.metrics.ingested(source, answer);
     const { position, accepted, late, duplicate, rejected } = answer;
     const body: EventsAnswer = {
       position,
@@ -129,9 +130,10 @@ async function ndjson(
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<void> {
-  const { service, config, timers } = context;
+  const { service, config, metrics, timers } = context;
   const stream = new StreamIngest<unknown[]>(
     (events, part, done) => service.ingest.rows(source, events, part, done),
+    (answer) => metrics.ingested(source, answer),
     key,
     timers,
   );
@@ -153,9 +155,10 @@ async function arrow(
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<void> {
-  const { service, config, timers } = context;
+  const { service, config, metrics, timers } = context;
   const stream = new StreamIngest<RecordBatch>(
     (batch, part, done) => service.ingest.table(source, batch, part, done),
+    (answer) => metrics.ingested(source, answer),
     key,
     timers,
   );

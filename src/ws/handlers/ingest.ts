@@ -5,7 +5,7 @@ import type { ClientMessage, ServerMessage } from '../../wire/messages.ts';
 import type { Session } from '../session.ts';
 
 export function ingest(session: Session, message: ClientMessage<'ingest'>): void {
-  const { service, config } = session.context;
+  const { service, config, metrics } = session.context;
   session.refuseWhileDraining();
   const { source, events, columns } = message;
   if ((events === undefined) === (columns === undefined)) {
@@ -20,7 +20,9 @@ export function ingest(session: Session, message: ClientMessage<'ingest'>): void
       if (events !== undefined) service.ingest.rows(source, events, key, done);
       else service.ingest.columns(source, columns as Record<string, unknown[]>, key, done);
     },
-    ({ position, accepted, late, duplicate, rejected }) => {
+    (answer) => {
+      metrics.ingested(source, answer);
+      const { position, accepted, late, duplicate, rejected } = answer;
       const ingested: ServerMessage<'ingested'> = {
         type: 'ingested',
         id: message.id,
