@@ -40,7 +40,7 @@ bench: setup ## Measure against the floors and append to bench/results.ndjson
 	@$(RUN) node bench/run.ts
 
 load: setup ## Drive the running engine with HTTP and WebSocket load (PORT=8787)
-	@$(RUN) node load/run.ts --port "$(PORT)"
+	@$(RUN) node load/run.ts --url "http://127.0.0.1:$(PORT)"
 
 clean: ## Remove what set-up, build and tests made; the data folder stays
 	@rm -rf .node .venv .setup.lock node_modules tools/node/node_modules dist coverage python/.coverage
