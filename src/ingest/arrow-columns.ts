@@ -30,6 +30,7 @@ interface Reading {
 export class ArrowColumns implements EventColumns {
   readonly n: number;
   readonly #batch: RecordBatch;
+  readonly #distinct = new Map<string, Distinct | null>();
 
   /** Notes lines that could not be read as rejected. */
   constructor(batch: RecordBatch, rejections: Rejections) {
@@ -44,6 +45,16 @@ export class ArrowColumns implements EventColumns {
   }
 
   distinct(name: string): Distinct | null {
+    // A column may be in several keys and a field at once.
+    let distinct = this.#distinct.get(name);
+    if (distinct === undefined) {
+      distinct = this.#readDistinct(name);
+      this.#distinct.set(name, distinct);
+    }
+    return distinct;
+  }
+
+  #readDistinct(name: string): Distinct | null {
     const data = this.#data(name);
     if (data === null) return null;
     switch (kindOf(data)) {

@@ -74,11 +74,16 @@ export function microsOf(data: Data, n: number): Numbers {
 /** For each of the first n values of a dictionary column its place in `values`, −1 for null. */
 export function dictionaryOf(data: Data, n: number): { places: Int32Array<ArrayBuffer>; values: (string | null)[] } {
   const values = data.dictionary?.data.flatMap((chunk: Data) => textsOf(chunk, chunk.length)) ?? [];
-  const places = Int32Array.from(stored(data, n).subarray(0, n) as Int32Array, Number);
+  const indices = stored(data, n);
+  const places = new Int32Array(n);
+  if (indices instanceof BigInt64Array || indices instanceof BigUint64Array) {
+    for (let i = 0; i < n; i++) places[i] = Number(indices[i]);
+  } else places.set(indices.subarray(0, n));
   const valid = validity(data, n);
+  const count = values.length;
   for (let i = 0; i < n; i++) {
     if (valid !== null && valid[i] === 0) places[i] = -1;
-    else if (!(places[i]! >= 0 && places[i]! < values.length)) throw tooShort(data, 'points past its dictionary');
+    else if (places[i]! < 0 || places[i]! >= count) throw tooShort(data, 'points past its dictionary');
   }
   return { places, values };
 }

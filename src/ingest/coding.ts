@@ -18,11 +18,12 @@ export function coded(texts: Texts, n: number, kept: Int32Array | null, dictiona
   const count = kept === null ? n : kept.length;
   const out = new Int32Array(count);
   const fresh: string[] = [];
-  const freshCodes = new Map<string, number>();
+  let freshCodes: Map<string, number> | null = null;
   const codeOf = (text: string | null): number => {
     if (text === null) return -1;
     const known = codes.codeOf(dictionary, text);
     if (known >= 0) return known;
+    freshCodes ??= new Map();
     let code = freshCodes.get(text);
     if (code === undefined) {
       code = -2 - fresh.length;

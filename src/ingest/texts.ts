@@ -110,14 +110,14 @@ function placeNulls(
 
 function join(left: Part, right: Part, n: number): Part {
   if (left.places === null || right.places === null) {
-    const value = (i: number): string => left.values[left.places?.[i] ?? i]! + right.values[right.places?.[i] ?? i]!;
-    const problem = (i: number): Problem | undefined =>
-      left.problems[left.places?.[i] ?? i] ?? right.problems[right.places?.[i] ?? i];
-    return {
-      places: null,
-      values: Array.from({ length: n }, (_, i) => value(i)),
-      problems: Array.from({ length: n }, (_, i) => problem(i)),
-    };
+    const joined: Part = { places: null, values: new Array(n), problems: new Array(n) };
+    for (let i = 0; i < n; i++) {
+      const leftPlace = left.places === null ? i : left.places[i]!;
+      const rightPlace = right.places === null ? i : right.places[i]!;
+      joined.values[i] = left.values[leftPlace]! + right.values[rightPlace]!;
+      joined.problems[i] = left.problems[leftPlace] ?? right.problems[rightPlace];
+    }
+    return joined;
   }
   const width = right.values.length;
   const pairs = left.values.length * width;
@@ -145,7 +145,8 @@ function rejectBy(
   n: number,
   rejections: Rejections,
 ): void {
-  if (!problems.some((problem) => problem !== undefined)) return;
+  // One event has one place to look at: only many are worth a first look at the distinct ones.
+  if (n > 1 && !problems.some((problem) => problem !== undefined)) return;
   for (let i = 0; i < n; i++) {
     const place = places === null ? i : places[i]!;
     const problem = place < 0 ? undefined : problems[place];
