@@ -99,7 +99,10 @@ export class Session implements Sink {
   }
 
   flush(): void {
-    if (this.#state === 'open') this.#output.flush();
+    if (this.#state !== 'open') return;
+    // Nothing may follow a close frame, which `ws` sends by itself in answer to the client's.
+    if (this.#ws.readyState === this.#ws.OPEN) this.#output.flush();
+    else this.#output.clear();
   }
 
   // ---- for the message handlers
@@ -195,7 +198,7 @@ export class Session implements Sink {
 
   close(code: CloseCode): void {
     if (this.#state !== 'open') return;
-    this.#output.flush();
+    this.flush();
     this.#state = 'closing';
     this.#ws.close(code, CLOSE_CODES[code].name);
   }

@@ -156,7 +156,12 @@ const BAD: [string, object, string, string][] = [
     'bad_request',
     'batch of ingest is 1.5',
   ],
-  ['an unknown severity', { type: 'watch_alerts', id: 1, severity: 'mild' }, 'bad_request', 'one of info, warning, critical'],
+  [
+    'an unknown severity',
+    { type: 'watch_alerts', id: 1, severity: 'mild' },
+    'bad_request',
+    'one of info, warning, critical',
+  ],
   ['an unknown type', { type: 'got', id: 1 }, 'unknown_type', '"got"'],
 ];
 
