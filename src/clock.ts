@@ -17,10 +17,12 @@ export interface Clock {
 /** Follows real time, but holds still when the system's clock is set back. */
 export class WallClock implements Clock {
   readonly #read: () => Micros;
-  #last = 0;
+  #last: Micros;
 
-  constructor(timers: Pick<Timers, 'wallMicros'>) {
+  /** @param from never tells less than this: the clock as the log last saw it */
+  constructor(timers: Pick<Timers, 'wallMicros'>, from: Micros) {
     this.#read = () => timers.wallMicros();
+    this.#last = from;
   }
 
   now(): Micros {
