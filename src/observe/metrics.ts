@@ -17,7 +17,8 @@ export interface MetricSources {
       stale: number;
       evictions: Record<string, number>;
     };
-    entries: number;
+    /** Rows. */
+    size: number;
     bytes: number;
   };
   /** The newest score of each feature; null: there is none yet. */
@@ -28,7 +29,10 @@ export interface MetricSources {
   log(): { position: number; inflightBytes: number };
   /** Engine time less the newest event, in seconds, by source; sources without events are left out. */
   freshness(): { source: string; seconds: number }[];
-  push(): { topics: number; subscriptions: number; updates: number; lagged: number };
+  push(): {
+    sizes: { topics: number; watched: number; subscribers: number };
+    counters: { updates: number; deliveries: number };
+  };
 }
 
 const QUANTILES = [0.5, 0.95, 0.99];
@@ -159,7 +163,7 @@ export class Metrics implements EdgeMetrics {
       const all = hits + misses + expired + dirty + stale;
       if (all > 0) add(hits / all);
     });
-    this.#gauge('headrace_cache_entries', 'Rows in the cache', [], (add) => add(cache().entries));
+    this.#gauge('headrace_cache_entries', 'Rows in the cache', [], (add) => add(cache().size));
     this.#gauge('headrace_cache_bytes', 'Bytes of cached rows and their text', [], (add) => add(cache().bytes));
     this.#counter('headrace_cache_evictions_total', 'Rows that left the cache, by cause', ['cause'], (add) => {
       for (const [cause, n] of Object.entries(cache().counters.evictions)) add(n, { cause });
@@ -185,13 +189,16 @@ export class Metrics implements EdgeMetrics {
     this.#gauge('headrace_source_freshness_seconds', 'Engine time less the newest event', ['source'], (add) => {
       for (const { source, seconds } of freshness()) add(seconds, { source });
     });
-    this.#gauge('headrace_topics', 'Topics that someone watches', [], (add) => add(push().topics));
-    this.#gauge('headrace_subscriptions', 'Watched entities over all connections', [], (add) =>
-      add(push().subscriptions),
+    this.#gauge('headrace_topics', 'Topics that someone watches', [], (add) => add(push().sizes.topics));
+    this.#gauge('headrace_watched_entities', 'Pairs of view and entity that someone watches', [], (add) =>
+      add(push().sizes.watched),
     );
-    this.#counter('headrace_updates_total', 'Updates sent, one a connection', [], (add) => add(push().updates));
-    this.#counter('headrace_updates_lagged_total', 'Updates overtaken by newer ones on slow connections', [], (add) =>
-      add(push().lagged),
+    this.#gauge('headrace_subscribers', 'Connections that watch something', [], (add) => add(push().sizes.subscribers));
+    this.#counter('headrace_updates_total', 'Changes of a watched entity, one a topic', [], (add) =>
+      add(push().counters.updates),
+    );
+    this.#counter('headrace_deliveries_total', 'Updates handed to connections', [], (add) =>
+      add(push().counters.deliveries),
     );
   }
 

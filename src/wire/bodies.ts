@@ -18,7 +18,6 @@ const { message: _message, ...errorFields } = allErrorFields;
 const text = Type.String();
 const count = Type.Integer({ minimum: 0 });
 const number = Type.Number();
-const timeOrNull = Type.Unsafe<string | null>({ type: ['string', 'null'] });
 const numberOrNull = Type.Unsafe<number | null>({ type: ['number', 'null'] });
 const details = (description: string) => Type.Record(Type.String(), Type.Unknown(), { description });
 
@@ -192,22 +191,39 @@ export const FleetAnswer = Type.Object(
 );
 export type FleetAnswer = Static<typeof FleetAnswer>;
 
+const Moments = Type.Object(
+  { n: count, mean: numberOrNull, std: numberOrNull },
+  { description: 'Of the clamped sample, in the unit of the feature' },
+);
+
 const DriftFeature = Type.Object({
   view: text,
   version: text,
   feature: text,
   status: Type.String({ description: 'ok, insufficient or degenerate' }),
-  score: numberOrNull,
-  threshold: number,
+  score: Type.Unsafe<number | null>({ type: ['number', 'null'], description: 'Seed score; null unless status is ok' }),
+  threshold: Type.Number({ description: 'Above it the feature drifts' }),
   drifting: Type.Boolean(),
+  alert: Type.String({ description: 'inactive, pending or firing' }),
   baseline_n: count,
   current_n: count,
+  mean_shift: numberOrNull,
+  cv_shift: numberOrNull,
+  range: numberOrNull,
+  baseline: Moments,
+  current: Moments,
 });
+
+const DriftView = Type.Object(
+  { view: text, version: text, baseline_n: count, baseline_max: count, window_n: count },
+  { description: 'Vectors so far; the window fills once the baseline is full' },
+);
 
 export const DriftAnswer = Type.Object(
   {
-    as_of: timeOrNull,
+    as_of: Type.Unsafe<string | null>({ type: ['string', 'null'], description: 'Of the last tick' }),
     interval_ms: number,
+    views: Type.Array(DriftView),
     features: Type.Array(DriftFeature, { description: 'The newest score of each feature' }),
   },
   { description: 'Drift of the current window against the baseline' },

@@ -9,7 +9,7 @@ const test = suite('observe/metrics');
 const SOURCES: MetricSources = {
   cache: () => ({
     counters: { hits: 3, misses: 1, expired: 0, dirty: 0, stale: 0, evictions: { lru: 2, ttl: 0 } },
-    entries: 5,
+    size: 5,
     bytes: 600,
   }),
   drift: () => [
@@ -46,7 +46,7 @@ const SOURCES: MetricSources = {
   }),
   log: () => ({ position: 10, inflightBytes: 77 }),
   freshness: () => [{ source: 's', seconds: 3 }],
-  push: () => ({ topics: 1, subscriptions: 2, updates: 3, lagged: 4 }),
+  push: () => ({ sizes: { topics: 1, watched: 2, subscribers: 3 }, counters: { updates: 4, deliveries: 5 } }),
 };
 
 async function samples(metrics: Metrics): Promise<Map<string, number>> {
@@ -98,7 +98,9 @@ test('what is counted and what is asked for', async () => {
       'headrace_drift_score{view="a",version="v1",feature="f"}': 0.25,
       'headrace_alerts_firing{name="drift",severity="warning"}': 2,
       'headrace_source_freshness_seconds{source="s"}': 3,
-      headrace_updates_lagged_total: 4,
+      headrace_watched_entities: 2,
+      headrace_deliveries_total: 5,
+      headrace_cache_entries: 5,
       'headrace_worker_state{worker="0",state="ready"}': 1,
       'headrace_worker_restarts_total{worker="0"}': 1,
       'headrace_worker_resident_bytes{worker="0"}': 1000,

@@ -265,7 +265,7 @@ export class Handmade implements Service {
   status: Service['status'] = {
     registry: () => describeRegistry(REGISTRY) as RegistryAnswer,
     fleet: () => FLEET,
-    drift: () => ({ as_of: null, interval_ms: 60_000, features: [] }),
+    drift: () => ({ as_of: null, interval_ms: 60_000, views: [], features: [] }),
     ready: () =>
       this.isReady
         ? { ready: true, reasons: [], position: 7 }
