@@ -51,7 +51,8 @@ const TWO_32 = 2 ** 32;
 const NULL_HIGH = 0x8000_0000;
 
 const utf8Encoder = new TextEncoder();
-const utf8Decoder = new TextDecoder();
+// A byte order mark inside an id is part of it.
+const utf8Decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 
 /** The bytes of a block of columns, in a buffer of its own that can be transferred. */
 export function encodeColumns(columns: readonly Column[]): Uint8Array<ArrayBuffer> {
