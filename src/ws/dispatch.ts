@@ -82,4 +82,4 @@ export function dispatch(session: Session, data: Buffer, isBinary: boolean): voi
   }
 }
 
-const isId = (id: unknown): id is Id => typeof id === 'string' || typeof id === 'number';
+const isId = (id: unknown): id is Id => typeof id === 'string' || Number.isFinite(id);

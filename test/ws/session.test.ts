@@ -187,6 +187,18 @@ test('text that is no JSON, arrays and binary frames are errors without id', asy
   assert.is((await client.ask({ type: 'ping', id: 3 })).id, 3);
 });
 
+test('NaN is no JSON, and infinity is no number', async ({ client }) => {
+  assert.is((await client.ask('{"type":"get","id":1,"entity_ids":["ORD"],"as_of":NaN}')).code, 'malformed_json');
+  for (const field of ['as_of', 'timeout_ms', 'position']) {
+    const error = await client.ask(`{"type":"get","id":1,"entity_ids":["ORD"],"${field}":1e999}`);
+    assert.is(error.code, 'bad_request');
+    assert.ok(error.message.startsWith(`${field} of get is Infinity`), error.message);
+  }
+  const error = await client.ask('{"type":"get","id":1e999,"entity_ids":["ORD"]}');
+  assert.is(error.code, 'bad_request');
+  assert.not('id' in error);
+});
+
 test('ten unreadable messages in a row close with 4400', async ({ client }) => {
   for (let i = 0; i < 9; i++) assert.is((await client.ask('nonsense')).code, 'malformed_json');
   assert.is((await client.ask({ type: 'ping' })).type, 'pong');
