@@ -1,3 +1,4 @@
+import type { Piscina } from 'piscina';
 import type { View } from '../registry/view.ts';
 import type { RowWriters } from '../values/json.ts';
 import type { Row } from '../values/row.ts';
@@ -5,16 +6,11 @@ import { BlockCollector } from './block-collector.ts';
 import type { ReplyColumns } from './reply-columns.ts';
 import { type ReplyCollector, TextCollector } from './text-collector.ts';
 
-/** What is needed of Piscina. */
-export interface ThreadPool {
-  run(task: unknown, options: { filename: string; transferList: ArrayBuffer[] }): Promise<unknown>;
-}
-
 const THREAD = new URL(import.meta.url.endsWith('.ts') ? './reply-thread.ts' : './reply-thread.js', import.meta.url)
   .href;
 
 export interface RepliesOptions {
-  pool: ThreadPool;
+  pool: Pick<Piscina, 'run'>;
   writers: RowWriters;
   /** The text of a whole row as a hit gives it, where one is kept. */
   kept: (row: Row) => string | null;
@@ -41,7 +37,8 @@ export class Replies {
   }
 
   async #inThread(columns: ReplyColumns): Promise<Buffer> {
-    const transferList = [columns.ends.buffer, columns.kinds.buffer, columns.numbers.buffer];
+    // An object, because Piscina's types confuse the list with the options of postMessage.
+    const transferList: object = [columns.ends.buffer, columns.kinds.buffer, columns.numbers.buffer];
     const bytes = (await this.#options.pool.run(columns, { filename: THREAD, transferList })) as Uint8Array;
     return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
