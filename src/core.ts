@@ -105,7 +105,7 @@ export class Core {
       cache: this.cache,
       wallMicros,
       onRow: (row, code, changed) => {
-        this.push.onRow(row, code, changed);
+        this.push.onRow(row, changed);
         this.drift.onRow(row, code);
       },
     });
@@ -191,11 +191,9 @@ export class Core {
   committed(group: CommitGroup): void {
     publish(group, {
       dictionaries: {
-        apply: (deltas) => {
-          for (const delta of deltas) {
-            this.#dictionaries.apply(delta);
-            if (delta.name.startsWith('@')) this.push.named(delta.name.slice(1), delta.from, delta.values);
-          }
+        apply: (delta) => {
+          this.#dictionaries.apply(delta);
+          if (delta.name.startsWith('@')) this.push.named(delta.name.slice(1), delta.from, delta.values);
         },
       },
       clock: this.#eventClock,

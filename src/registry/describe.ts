@@ -4,7 +4,7 @@ import { renderTemplate } from './key-template.ts';
 import type { PlanFeature, Registry, Source, View } from './view.ts';
 
 /** The registry as `GET /registry` shows it: names as in `features.yaml`, durations as text, defaults filled in. */
-export function describeRegistry(registry: Registry): object {
+export function describeRegistry(registry: Registry) {
   return {
     project: registry.project,
     clock: registry.clock,
@@ -14,7 +14,7 @@ export function describeRegistry(registry: Registry): object {
   };
 }
 
-function describeSource(source: Source): object {
+function describeSource(source: Source) {
   return {
     name: source.name,
     keys: Object.fromEntries(source.keys.map(({ entity, template }) => [entity, renderTemplate(template)])),
@@ -27,7 +27,7 @@ function describeSource(source: Source): object {
   };
 }
 
-function describeView(versions: View[]): object {
+function describeView(versions: View[]) {
   const view = versions[0]!;
   return {
     name: view.name,
@@ -46,7 +46,7 @@ function describeView(versions: View[]): object {
   };
 }
 
-function describeFeature(feature: PlanFeature, description?: string): object {
+function describeFeature(feature: PlanFeature, description?: string) {
   const { name, type, output, ...rest } = feature;
   const about = description === undefined ? {} : { description };
   const definition =

@@ -72,7 +72,7 @@ const LastBatch = Type.Object({
   batch: Type.Unsafe<string | number>({ type: ['string', 'number'], description: 'Name of the batch' }),
   chunk: Type.Integer({ minimum: 0, description: 'Its last part' }),
   position: Position,
-  at: Type.String({ description: 'Wall time at which it was written' }),
+  accepted: Type.Integer({ minimum: 0, description: 'Events of it that were taken' }),
 });
 export type LastBatch = Static<typeof LastBatch>;
 

@@ -223,7 +223,7 @@ export class Handmade implements Service {
     lastBatch: (source, producer, done) => {
       if (source !== 'departures') done(new HeadraceError('unknown_source', source), null);
       else if (producer === 'replay') {
-        done(null, { batch: '0:7', chunk: 0, position: 42, at: '2026-01-01T00:00:00.000000Z' });
+        done(null, { batch: '0:7', chunk: 0, position: 42, accepted: 5 });
       } else done(null, null);
     },
   };
