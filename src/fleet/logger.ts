@@ -1,0 +1,7 @@
+/** What the fleet needs of the engine's log; pino has it. */
+export interface Logger {
+  debug(fields: object, message: string): void;
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}

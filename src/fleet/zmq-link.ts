@@ -1,0 +1,74 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Router } from 'zeromq';
+import { HeadraceError } from '../errors.ts';
+import type { Link, LinkHandlers } from './link.ts';
+
+/** A unix socket's path has 108 bytes at most; ZeroMQ wants some of them. */
+const PATH_BYTES_MAX = 100;
+/** A worker has one frame of work in flight, and now and then a reload, an assign or a drain behind it. */
+const HIGH_WATER_MARK = 16;
+
+/**
+ * A ZeroMQ ROUTER on a unix socket in a folder of its own, which only this user may enter.
+ *
+ * With `mandatory` and no send timeout a frame is either queued at once or refused with an error: a hung or unknown
+ * worker never makes the others wait, and no frame vanishes. The socket stays on the main thread.
+ */
+export class ZmqLink implements Link {
+  readonly address: string;
+  readonly #folder: string;
+  readonly #socket: Router;
+  #handlers: LinkHandlers | undefined;
+  #receiving: Promise<void> = Promise.resolve();
+
+  constructor() {
+    this.#folder = mkdtempSync(join(tmpdir(), 'headrace-'));
+    const path = join(this.#folder, 'fleet');
+    if (Buffer.byteLength(path) >= PATH_BYTES_MAX) {
+      rmSync(this.#folder, { recursive: true, force: true });
+      throw new HeadraceError(
+        'internal',
+        `The workers' socket '${path}' has a path of ${PATH_BYTES_MAX} bytes or more; set TMPDIR to a shorter folder.`,
+      );
+    }
+    this.address = `ipc://${path}`;
+    this.#socket = new Router({
+      mandatory: true,
+      sendTimeout: 0,
+      sendHighWaterMark: HIGH_WATER_MARK,
+      receiveHighWaterMark: HIGH_WATER_MARK,
+      linger: 0,
+    });
+  }
+
+  async open(handlers: LinkHandlers): Promise<void> {
+    this.#handlers = handlers;
+    await this.#socket.bind(this.address);
+    this.#receiving = this.#receive(handlers);
+  }
+
+  send(identity: string, frame: Uint8Array): void {
+    this.#socket
+      .send([identity, frame])
+      .catch((error: Error) => this.#socket.closed || this.#handlers?.unreachable(identity, error));
+  }
+
+  async close(): Promise<void> {
+    this.#socket.close();
+    await this.#receiving;
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  async #receive(handlers: LinkHandlers): Promise<void> {
+    try {
+      // A received buffer pins its whole message and starts anywhere: the copy is aligned and free of it.
+      for await (const [identity, frame] of this.#socket) {
+        handlers.received(identity!.toString(), new Uint8Array(frame ?? []));
+      }
+    } catch (error) {
+      if (!this.#socket.closed) handlers.unreachable(null, error as Error);
+    }
+  }
+}
