@@ -10,7 +10,7 @@ from headrace.columns import NULL_I8
 from headrace.expressions import Evaluate, compile_expression
 from headrace.kernels import FieldPlan, Segments, compute_field
 from headrace.plan import OutputType, Plan, PlanFeature, PlanSource
-from headrace.rows import FAR, FIELDS, TIME, Words
+from headrace.rows import FAR, FIELDS, TIME, Rows, Words
 from headrace.shards import Needs, Shards
 
 
@@ -45,21 +45,41 @@ class CompiledSource:
             Tells where the fields stand in the matrix of words.
         """
         self.name = source["name"]
-        features = [
+        members = [
             (row, feature, min(int(feature["window"]), int(source["retention"])))
             for row, feature in enumerate(plan["features"])
             if feature["type"] != "expression" and feature["source"] == self.name
         ]
-        lengths = sorted({length for _, _, length in features}, reverse=True)
+        lengths = sorted({length for _, _, length in members}, reverse=True)
         self.windows = np.array(lengths, np.int64)
         """Lengths of the windows, microseconds, the longest first."""
-        fields: dict[str | None, list[tuple[int, PlanFeature, int]]] = {}
-        for row, feature, length in features:
-            fields.setdefault(feature.get("field"), []).append((row, feature, lengths.index(length)))
-        self.fields = [
-            FieldPlan(None if name is None else needs.column(self.name, name), members)
-            for name, members in fields.items()
-        ]
+        # Counts of events and last values need no rows of long windows: a last value over all that is kept
+        # must not make a week's statistics walk through a month.
+        near = [length for _, feature, length in members if not _is_shallow(feature)]
+        self.far = lengths.index(max(near)) if near else max(len(lengths) - 1, 0)
+        """How many windows are so long that their rows are not gathered."""
+        self.counts: list[tuple[int, int]] = []
+        """Counts of events, as pairs of row of the result and window."""
+        self.lasts: list[tuple[int, int, int]] = []
+        """Last values over far windows, as triples of row of the result, column of words, and window."""
+        fields: dict[str, list[tuple[int, PlanFeature, int]]] = {}
+        for row, feature, length in members:
+            window = lengths.index(length)
+            name = feature.get("field")
+            if name is None:
+                self.counts.append((row, window))
+                continue
+            if window < self.far:
+                self.lasts.append((row, needs.column(self.name, name), window))
+            fields.setdefault(name, []).append((row, feature, max(window - self.far, 0)))
+        self.fields = [FieldPlan(needs.column(self.name, name), own) for name, own in fields.items()]
+
+
+def _is_shallow(feature: PlanFeature) -> bool:
+    """Tell whether a feature can do without the rows of its window, or nearly always."""
+    if feature["type"] != "statistical":
+        return False
+    return "field" not in feature or feature["aggregation"] == "last"
 
 
 class CompiledPlan:
@@ -83,7 +103,7 @@ class CompiledPlan:
         self.entity = plan["entity"]
         self.outputs: list[OutputType] = [feature["output"] for feature in plan["features"]]
         self.sources = [CompiledSource(plan, source, needs) for source in plan["sources"]]
-        self.sources = [source for source in self.sources if source.fields]
+        self.sources = [source for source in self.sources if len(source.windows)]
         index = {feature["name"]: row for row, feature in enumerate(plan["features"])}
         self.expressions: list[tuple[int, Evaluate]] = [
             (row, compile_expression(plan["features"][row]["expression"], index))
@@ -122,89 +142,111 @@ def compute(
     valid_until = np.empty(n, np.int64)
     valid_until.fill(FAR)
     event_time = np.empty(n, np.int64)
-    event_time.fill(NULL_I8)
+    event_time.fill(-FAR)
     with np.errstate(all="ignore"):
         if n:
             for source in plan.sources:
-                segments, future = gather(source, plan.entity, shards, codes, as_of, fence)
+                segments, spans = gather(source, plan.entity, shards, codes, as_of, fence)
+                for row, window in source.counts:
+                    features[row] = spans.counts[window]
                 for field in source.fields:
                     compute_field(field, segments, features)
-                _times(source, segments, future, valid_until, event_time)
+                for row, column, window in source.lasts:
+                    for i in np.flatnonzero(np.isnan(features[row]) & (spans.counts[window] > 0)).tolist():
+                        rows = shards.rows(source.name, plan.entity)[codes[i] % shards.shard_count]
+                        after = as_of - int(source.windows[window])
+                        features[row, i] = rows.last(
+                            codes[i] // shards.shard_count, column, after, as_of, fence
+                        )
+                _times(source, spans, valid_until, event_time)
             _tidy(features)
             for row, evaluate in plan.expressions:
                 features[row] = evaluate(features)
             if plan.expressions:
                 features += 0.0
     valid_until[valid_until == FAR] = NULL_I8
+    event_time[event_time == -FAR] = NULL_I8
     return Values(features, valid_until, event_time)
 
 
-_NONE: Final = (0, 0, FAR)
+_NO_ROWS: Final = Rows(0)
+
+
+@dataclass(slots=True)
+class Spans:
+    """What there is in each window, and after: known without the rows themselves."""
+
+    counts: NDArray[np.int64]
+    """Number of events, shape ``(windows, n)``; the longest window first."""
+    oldest: NDArray[np.int64]
+    """Their least timestamp, of any value where there are none, shape ``(windows, n)``."""
+    newest: NDArray[np.int64]
+    """Greatest timestamp in the longest window, ``-FAR`` where there is none, shape ``(n,)``."""
+    future: NDArray[np.int64]
+    """Timestamp of the first known event after the windows, ``FAR`` where there is none, shape ``(n,)``."""
 
 
 def gather(
     source: CompiledSource, entity: str, shards: Shards, codes: NDArray[np.int32], as_of: int, fence: int
-) -> tuple[Segments, NDArray[np.int64]]:
-    """Put the rows of the longest window side by side, entity after entity.
-
-    Returns
-    -------
-    segments
-        The rows.
-    future
-        Timestamp of each entity's first known event after `as_of`, ``FAR`` where there is none, shape
-        ``(n,)``.
-    """
+) -> tuple[Segments, Spans]:
+    """Put the rows of the longest near window side by side, entity after entity."""
     stores = shards.rows(source.name, entity)
     count = shards.shard_count
+    far, n = source.far, len(codes)
     bounds = as_of - source.windows
-    after = int(bounds[0])
+    afters = bounds[: far + 1].tolist()
+    near_bounds = bounds[far:]
+    spans = Spans(
+        np.empty((len(bounds), n), np.int64),
+        np.empty((len(bounds), n), np.int64),
+        np.empty(n, np.int64),
+        np.empty(n, np.int64),
+    )
+    lows = np.empty((len(near_bounds), n), np.int64)
+    highs = np.empty(n, np.int64)
     nothing = np.zeros((FIELDS + len(shards.needs.sources[source.name].fields), 1), np.int64)
     pieces: list[Words] = []
-    lows = np.empty((len(bounds), len(codes)), np.int64)
-    highs = np.empty(len(codes), np.int64)
-    future = np.empty(len(codes), np.int64)
     total = 0
-    single = len(codes) == 1
     for i, code in enumerate(codes.tolist()):
         rows = stores.get(code % count) if code >= 0 else None
         if rows is None:
-            words, (low, high, next_time) = nothing, _NONE
+            rows, code = _NO_ROWS, 0
+            words, low, high, spans.future[i] = nothing, 0, 0, FAR
         else:
-            words, low, high, next_time = rows.window(code // count, after, as_of, fence)
+            words, low, high, spans.future[i] = rows.window(code // count, afters[far], as_of, fence)
         # For one entity the column after its last row, whatever it is, does as the stop: nothing is copied.
-        piece = words[:, low : high + 1] if single else words[:, low:high]
+        piece = words[:, low : high + 1] if n == 1 else words[:, low:high]
         size = high - low
-        lows[:, i] = piece[TIME, :size].searchsorted(bounds, "right")
-        lows[:, i] += total
+        times = piece[TIME, :size]
+        lows[:, i] = times.searchsorted(near_bounds, "right")
+        spans.newest[i] = times[-1] if size else -FAR
+        for window in range(far):
+            counted = rows.span(code // count, afters[window], as_of, fence)
+            spans.counts[window, i], spans.oldest[window, i], newest = counted
+            if window == 0:
+                spans.newest[i] = newest
+        if total:
+            lows[:, i] += total
         total += size
         highs[i] = total
-        future[i] = next_time
         pieces.append(piece)
-    if single:
-        return Segments(pieces[0], lows, highs), future
-    pieces.append(nothing)
-    return Segments(np.concatenate(pieces, axis=1), lows, highs), future
+    if n > 1:
+        pieces = [np.concatenate([*pieces, nothing], axis=1)]
+    segments = Segments(pieces[0], lows, highs)
+    np.subtract(highs, lows, out=spans.counts[far:])
+    spans.oldest[far:] = segments.words[TIME][lows]
+    return segments, spans
 
 
 def _times(
-    source: CompiledSource,
-    segments: Segments,
-    future: NDArray[np.int64],
-    valid_until: NDArray[np.int64],
-    event_time: NDArray[np.int64],
+    source: CompiledSource, spans: Spans, valid_until: NDArray[np.int64], event_time: NDArray[np.int64]
 ) -> None:
     """Bring `valid_until` down to the source's next change, and `event_time` up to its newest event."""
-    times, lows, highs = segments.words[TIME], segments.lows, segments.highs
-    empty = lows == highs
-    leaves = times[lows]
-    leaves += source.windows[:, None]
-    leaves[empty] = FAR
-    np.minimum(valid_until, future, out=valid_until)
+    leaves = spans.oldest + source.windows[:, None]
+    leaves[spans.counts == 0] = FAR
     np.minimum(valid_until, np.minimum.reduce(leaves), out=valid_until)
-    newest = times[highs - 1]
-    newest[empty[0]] = NULL_I8
-    np.maximum(event_time, newest, out=event_time)
+    np.minimum(valid_until, spans.future, out=valid_until)
+    np.maximum(event_time, spans.newest, out=event_time)
 
 
 def _tidy(features: NDArray[np.float64]) -> None:

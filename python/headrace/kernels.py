@@ -11,7 +11,7 @@ moments and sorted copies."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,8 +27,7 @@ SORTED_MAX: Final = 400
 """Longer segments are not sorted but partitioned at the places that their quantiles read."""
 
 
-_TABLE: Final = ("count", "sum", "mean", "min", "max", "last")
-"""Functions whose results are made for all windows of a field at once."""
+Selection: TypeAlias = slice | list[int]
 
 
 @dataclass(slots=True)
@@ -39,55 +38,87 @@ class Moments:
     slope: list[int] = field(default_factory=list)
 
 
+class Reduction:
+    """Functions computed for several windows in one call, and the rows of the result that take them."""
+
+    __slots__ = ("index", "rows")
+
+    def __init__(self, wanted: Sequence[tuple[int, str, int]]) -> None:
+        """Take triples of row of the result, function, and window."""
+        windows = sorted({window for _, _, window in wanted})
+        self.index: Selection = _selection(windows)
+        """Which of the windows are computed."""
+        self.rows: list[tuple[int, str, int]] = [
+            (row, function, windows.index(window)) for row, function, window in wanted
+        ]
+        """Triples of row of the result, function, and place among the windows of `index`."""
+
+
 class FieldPlan:
     """All that the features of a plan compute from one field."""
 
-    def __init__(self, column: int | None, features: Sequence[tuple[int, PlanFeature, int]]) -> None:
+    def __init__(self, column: int, features: Sequence[tuple[int, PlanFeature, int]]) -> None:
         """Sort features by what they share.
 
         Parameters
         ----------
         column
-            The field's row in the matrix of words; ``None`` for events themselves, which can only be counted.
+            The field's row in the matrix of words.
         features
-            Each feature with its row in the result and its window's index among the source's windows.
+            Each feature with its row in the result and its window's index in :class:`Segments`.
         """
         self.column = column
-        index = sorted({window for _, _, window in features})
-        # A slice, where it does, selects much faster than a list.
-        consecutive = index[-1] - index[0] == len(index) - 1
-        self.index: slice | list[int] = slice(index[0], index[-1] + 1) if consecutive else index
-        """Which of the source's windows the field uses; below, a window is its place among these."""
-        self.table: list[tuple[int, int, int]] = []
-        """Triples: row of the result, function as its index in ``_TABLE``, window."""
-        self.moments: dict[int, Moments] = {}
-        """By window."""
-        quantiles: list[tuple[int, int, float]] = []
-        functions: set[str] = set()
-        for row, feature, source_window in features:
-            window = index.index(source_window)
+        known = {
+            "count",
+            "sum",
+            "mean",
+            "std",
+            "min",
+            "max",
+            "median",
+            "quantile",
+            "last",
+            "linear_regression",
+        }
+        wanted: list[tuple[int, str, int]] = []
+        shares: dict[int, float] = {}
+        for row, feature, window in features:
             function = feature["aggregation"] if feature["type"] == "statistical" else feature["function"]
-            functions.add(function)
-            if function in _TABLE:
-                self.table.append((row, _TABLE.index(function), window))
-            elif function == "std":
-                self.moments.setdefault(window, Moments()).std.append(row)
-            elif function == "linear_regression":
-                self.moments.setdefault(window, Moments()).slope.append(row)
-            elif function in ("median", "quantile"):
-                quantiles.append((row, window, float(feature["q"]) if function == "quantile" else 0.5))
-            else:
+            if function not in known:
                 raise ValueError(f"a feature has the function {function!r}, which this worker does not know")
-        self.sums = bool(functions & {"sum", "mean", "std", "linear_regression"})
-        self.extremes = bool(functions & {"min", "max"})
-        self.last = "last" in functions
-        self.sorted = sorted({window for _, window, _ in quantiles})
+            if function in ("median", "quantile"):
+                shares[row] = float(feature["q"]) if function == "quantile" else 0.5
+            wanted.append((row, function, window))
+
+        def pick(*functions: str) -> list[tuple[int, str, int]]:
+            return [item for item in wanted if item[1] in functions]
+
+        self.counts = pick("count")
+        self.lasts = pick("last")
+        self.extremes = Reduction(pick("min", "max"))
+        centred = pick("std", "linear_regression")
+        self.sums = Reduction(pick("sum", "mean") + [(-1, "", window) for _, _, window in centred])
+        sum_windows = sorted({window for _, _, window in pick("sum", "mean") + centred})
+        self.moments: dict[int, tuple[int, Moments]] = {}
+        """By window: its place among those that are summed, and the rows of the result."""
+        for row, function, window in centred:
+            _, moments = self.moments.setdefault(window, (sum_windows.index(window), Moments()))
+            (moments.std if function == "std" else moments.slope).append(row)
+        quantiles = pick("median", "quantile")
+        self.sorted = sorted({window for _, _, window in quantiles})
         """Windows that are sorted."""
         self.quantile_rows = [row for row, _, _ in quantiles]
-        self.quantile_windows = [self.sorted.index(window) for _, window, _ in quantiles]
+        self.quantile_windows = [self.sorted.index(window) for _, _, window in quantiles]
         """Place in `sorted` of the window of each quantile."""
-        self.shares = np.array([[share] for _, _, share in quantiles], np.float64)
+        self.shares = np.array([[shares[row]] for row in self.quantile_rows], np.float64)
         """Shape ``(quantiles, 1)``."""
+
+
+def _selection(indexes: list[int]) -> Selection:
+    """Return what selects some rows: a slice, where it does, is much faster than a list."""
+    if indexes and indexes[-1] - indexes[0] == len(indexes) - 1:
+        return slice(indexes[0], indexes[-1] + 1)
+    return indexes
 
 
 @dataclass(slots=True)
@@ -117,12 +148,7 @@ def compute_field(plan: FieldPlan, segments: Segments, out: Floats) -> None:
     out
         Matrix of results, shape ``(features, n)``; the plan's rows are filled, with NaN for null.
     """
-    lows, highs = segments.lows[plan.index], segments.highs
-    if plan.column is None:
-        sizes = highs - lows
-        for row, _, window in plan.table:
-            out[row] = sizes[window]
-        return
+    lows, highs = segments.lows, segments.highs
     values: Floats = segments.words[plan.column].view(np.float64)
     known = values == values
     known[-1] = True  # the stop stays
@@ -135,30 +161,36 @@ def compute_field(plan: FieldPlan, segments: Segments, out: Floats) -> None:
     pairs = np.empty((*lows.shape, 2), np.int64)
     pairs[:, :, 0] = lows
     pairs[:, :, 1] = highs
-    stretches = pairs.reshape(-1)
-    sums = means = least = greatest = last = counts
-    if plan.sums:
-        sums = _reduce(np.add, values, stretches, empty, 0.0)
-        means = sums / counts
-    if plan.extremes:
-        least = _reduce(np.minimum, values, stretches, empty, np.nan)
-        greatest = _reduce(np.maximum, values, stretches, empty, np.nan)
-    if plan.last:
-        last = np.where(empty, np.nan, values[highs - 1])
-    results = (counts, sums, means, least, greatest, last)
-    for row, function, window in plan.table:
-        out[row] = results[function][window]
-    for window, moments in plan.moments.items():
-        _moments(moments, values, lows[window], highs, counts[window], means[window], out)
+    for row, _, window in plan.counts:
+        out[row] = counts[window]
+    for row, _, window in plan.lasts:
+        last = values[highs - 1]
+        last[empty[window]] = np.nan
+        out[row] = last
+    if plan.sums.rows:
+        index = plan.sums.index
+        sums = _reduce(np.add, values, pairs[index], empty[index], 0.0)
+        means = sums / counts[index]
+        for row, function, at in plan.sums.rows:
+            if row >= 0:
+                out[row] = sums[at] if function == "sum" else means[at]
+        for window, (at, moments) in plan.moments.items():
+            _moments(moments, values, lows[window], highs, counts[window], means[at], out)
+    if plan.extremes.rows:
+        index = plan.extremes.index
+        least = _reduce(np.minimum, values, pairs[index], empty[index], np.nan)
+        greatest = _reduce(np.maximum, values, pairs[index], empty[index], np.nan)
+        for row, function, at in plan.extremes.rows:
+            out[row] = least[at] if function == "min" else greatest[at]
     if plan.sorted:
         _quantiles(plan, values, lows, highs, counts, out)
 
 
 def _reduce(
-    function: np.ufunc, values: Floats, stretches: Indexes, empty: NDArray[np.bool_], nothing: float
+    function: np.ufunc, values: Floats, pairs: Indexes, empty: NDArray[np.bool_], nothing: float
 ) -> Floats:
     """Reduce each stretch from a low to a high; what lies between two of them is reduced for nobody."""
-    results: Floats = function.reduceat(values, stretches)[::2].reshape(empty.shape)
+    results: Floats = function.reduceat(values, pairs.reshape(-1))[::2].reshape(empty.shape)
     results[empty] = nothing
     return results
 

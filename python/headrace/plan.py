@@ -1,4 +1,4 @@
-"""Plans as the registry sends them: the twin of ``Plan`` in ``src/registry/view.ts``; times in microseconds."""
+"""Plans as the registry sends them, twins of those in ``src/registry/view.ts``. Times are microseconds."""
 
 from typing import Any, Literal, NotRequired, TypeAlias, TypedDict
 

@@ -10,6 +10,7 @@ chunks are large pieces that nobody has asked about yet. Positions only grow: wh
 positions greater than all that is there, so a stable sort by (entity, timestamp) keeps equal timestamps in
 position order."""
 
+import math
 from bisect import bisect_left, bisect_right
 from typing import Any, Final
 
@@ -160,36 +161,74 @@ class Rows:
         future
             Timestamp of the entity's first event after `until`, ``FAR`` where there is none.
         """
-        if self._pending:
-            self.settle()
+        start, end, tail_start, tail_end = self._bounds(local)
         base = self._base
-        low = high = end = 0
-        future = FAR
-        if local + 1 < len(self._starts):
-            start, end = self._starts[local], self._starts[local + 1]
-            high = bisect_right(self._base_times, until, start, end)
-            low = bisect_right(self._base_times, after, start, high)
-            if high < end:
-                future = _first_time(base, high, end, fence)
-        n = self._tail_count
-        if n:
-            tail_end = bisect_right(self._tail_locals, local, 0, n)
-            if tail_end and self._tail_locals[tail_end - 1] == local:
-                tail_start = bisect_left(self._tail_locals, local, 0, tail_end)
-                tail_high = bisect_right(self._tail_times, until, tail_start, tail_end)
-                tail_low = bisect_right(self._tail_times, after, tail_start, tail_high)
-                tail = self._tail[1:]
-                if tail_high < tail_end:
-                    future = min(future, _first_time(tail, tail_high, tail_end, fence))
-                if tail_low < tail_high:
-                    base = _joined(base[:, low:high], tail[:, tail_low:tail_high])
-                    low, high = 0, base.shape[1] - 1
+        high = bisect_right(self._base_times, until, start, end)
+        low = bisect_right(self._base_times, after, start, high)
+        future = _first_time(base, high, end, fence)
+        if tail_start < tail_end:
+            tail_high = bisect_right(self._tail_times, until, tail_start, tail_end)
+            tail_low = bisect_right(self._tail_times, after, tail_start, tail_high)
+            tail = self._tail[1:]
+            future = min(future, _first_time(tail, tail_high, tail_end, fence))
+            if tail_low < tail_high:
+                base = _joined(base[:, low:high], tail[:, tail_low:tail_high])
+                low, high = 0, base.shape[1] - 1
         if fence != FAR:
             keep = base[POSITION, low:high] <= fence
             if not keep.all():
                 base = np.concatenate((base[:, low:high][:, keep], base[:, :1]), axis=1)
                 low, high = 0, base.shape[1] - 1
         return base, low, high, future
+
+    def span(self, local: int, after: int, until: int, fence: int) -> tuple[int, int, int]:
+        """Count what :meth:`window` would select, without touching it.
+
+        Returns
+        -------
+        count
+            Number of events.
+        oldest, newest
+            Their least and greatest timestamps, ``FAR`` and ``-FAR`` where there are none.
+        """
+        if fence != FAR:
+            words, low, high, _ = self.window(local, after, until, fence)
+            if low == high:
+                return 0, FAR, -FAR
+            return high - low, int(words[TIME, low]), int(words[TIME, high - 1])
+        start, end, tail_start, tail_end = self._bounds(local)
+        count, oldest, newest = 0, FAR, -FAR
+        for times, first, last in (
+            (self._base_times, start, end),
+            (self._tail_times, tail_start, tail_end),
+        ):
+            if first < last:
+                high = bisect_right(times, until, first, last)
+                low = bisect_right(times, after, first, high)
+                if low < high:
+                    count += high - low
+                    oldest = min(oldest, times[low])
+                    newest = max(newest, times[high - 1])
+        return count, oldest, newest
+
+    def last(self, local: int, row: int, after: int, until: int, fence: int) -> float:
+        """Return the newest value of a row of words among the events of a span, NaN where there is none."""
+        words, low, high, _ = self.window(local, after, until, fence)
+        values = words[row, low:high].view(np.float64)
+        known = np.flatnonzero(values == values)
+        return float(values[known[-1]]) if len(known) else math.nan
+
+    def _bounds(self, local: int) -> tuple[int, int, int, int]:
+        """Return where an entity begins and ends in the base and in the tail."""
+        if self._pending:
+            self.settle()
+        start = end = tail_start = tail_end = 0
+        if local + 1 < len(self._starts):
+            start, end = self._starts[local], self._starts[local + 1]
+        if self._tail_count:
+            tail_start = bisect_left(self._tail_locals, local, 0, self._tail_count)
+            tail_end = bisect_right(self._tail_locals, local, tail_start, self._tail_count)
+        return start, end, tail_start, tail_end
 
     def _set_base(self, base: Words, starts: NDArray[Any]) -> None:
         # Looking up single numbers through a memoryview is several times faster than through an array.
@@ -268,6 +307,8 @@ def _joined(base: Words, tail: Words) -> Words:
 
 def _first_time(words: Words, low: int, high: int, fence: int) -> int:
     """Return the timestamp of a slice's first event with a position up to `fence`, ``FAR`` without one."""
+    if low == high:
+        return FAR
     if fence == FAR:
         return int(words[TIME, low])
     known = np.flatnonzero(words[POSITION, low:high] <= fence)

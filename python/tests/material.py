@@ -10,12 +10,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
-
 from headrace.columns import NULL_I8, encode_columns
 from headrace.frames import SchemaSpec
 from headrace.plan import Plan, PlanFeature
 from headrace.shards import Shards
+from numpy.typing import NDArray
 
 SECOND = 1_000_000
 WINDOWS = (50 * SECOND, 300 * SECOND, 7 * SECOND)
@@ -98,6 +97,8 @@ def every_feature(windows: Sequence[int] = WINDOWS) -> list[PlanFeature]:
             for q in (0.0, 0.1, 0.9, 1.0):
                 features.append(statistical(f"{field}_q{q}_{i}", "quantile", field, window, q=q))
             features.append(slope(f"{field}_slope_{i}", field, window))
+    features.append(statistical("latest", "last", "delay", RETENTION))
+    features.append(statistical("ever", "count", None, RETENTION, output="int64"))
     features.append(
         expression(
             "z", ["/", ["-", ["ref", "delay_last_0"], ["ref", "delay_mean_1"]], ["ref", "delay_std_1"]]
@@ -257,7 +258,8 @@ def create_log(path: Path) -> None:
               name TEXT NOT NULL, code INTEGER NOT NULL, value TEXT NOT NULL, PRIMARY KEY (name, code)
             );
             CREATE TABLE log (
-              position INTEGER PRIMARY KEY, first INTEGER NOT NULL, schema INTEGER NOT NULL, n INTEGER NOT NULL,
+              position INTEGER PRIMARY KEY, first INTEGER NOT NULL,
+              schema INTEGER NOT NULL, n INTEGER NOT NULL,
               ts_min INTEGER NOT NULL, ts_max INTEGER NOT NULL, clock INTEGER NOT NULL,
               late BLOB, columns BLOB NOT NULL, positions BLOB, clocks BLOB
             );

@@ -2,9 +2,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from material import read_vectors, vector_values
-
 from headrace.columns import decode_columns, encode_columns
+from material import read_vectors, vector_values
 
 
 @pytest.mark.parametrize("block", read_vectors("columns.json")["blocks"], ids=lambda block: block["name"])

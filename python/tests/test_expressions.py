@@ -3,10 +3,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from headrace.expressions import compile_expression
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from headrace.expressions import compile_expression
 
 NAN = math.nan
 INDEX = {"a": 0, "b": 1, "c": 2}

@@ -1,12 +1,10 @@
 from typing import Any
 
-import numpy as np
 import pytest
-from material import read_vectors, vector_values
-
 from headrace import frames
 from headrace.columns import decode_columns, encode_columns, pad8
 from headrace.frames import decode_frame, encode_frame
+from material import read_vectors, vector_values
 
 
 @pytest.mark.parametrize("vector", read_vectors("frames.json")["frames"], ids=lambda vector: vector["name"])

@@ -1,10 +1,15 @@
-"""Values against pandas, and the same bits whatever the batch, the order of arrival or the parts in memory."""
+"""Values against pandas, and the same bits whatever the batch, the order of arrival or the parts."""
 
 import math
 from typing import Any
 
 import numpy as np
 import pytest
+from headrace.columns import NULL_I8
+from headrace.compute import CompiledPlan, Values, compute
+from headrace.plan import Plan
+from headrace.rows import FAR
+from headrace.shards import Needs, Shards
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from material import (
@@ -21,16 +26,10 @@ from material import (
     statistical,
 )
 
-from headrace.columns import NULL_I8
-from headrace.compute import CompiledPlan, Values, compute
-from headrace.plan import Plan
-from headrace.rows import FAR
-from headrace.shards import Needs, Shards
-
 
 def own_all(of: Plan, shard_count: int = 2) -> Shards:
     shards = Shards(Needs([of]), shard_count)
-    shards.own({shard: 1 for shard in range(shard_count)})
+    shards.own(dict.fromkeys(range(shard_count), 1))
     return shards
 
 
@@ -78,9 +77,9 @@ def test_equals_pandas(seed: int, n: int, nulls: float, split: float, moment: in
     values = ask(shards, of, codes, as_of, position if position < n else FAR)
     oracle = Oracle(events)
     for column, code in enumerate(codes):
-        newest = oracle.event_time(WINDOWS, code, as_of, position)
+        newest = oracle.event_time((RETENTION,), code, as_of, position)
         assert values.event_time[column] == (NULL_I8 if math.isnan(newest) else newest)
-        until = oracle.valid_until(WINDOWS, code, as_of, position)
+        until = oracle.valid_until((*WINDOWS, RETENTION), code, as_of, position)
         assert values.valid_until[column] == (NULL_I8 if math.isnan(until) else until)
         for row, feature in enumerate(features):
             if feature["type"] == "expression":

@@ -4,9 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from material import SCHEMA, SECOND, Events, create_log, random_events, write_dictionary, write_log
-
 from headrace.log import CHUNK_ROWS, Log, LogBatch
+from material import SCHEMA, SECOND, Events, create_log, random_events, write_dictionary, write_log
 
 
 @pytest.fixture

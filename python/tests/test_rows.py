@@ -1,10 +1,9 @@
 import numpy as np
 import pytest
+from headrace.rows import FAR, POSITION, TAIL_MAX, TIME, Rows
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-
-from headrace.rows import FAR, POSITION, TAIL_MAX, TIME, Rows
 
 
 def words(times: list[int], first: int) -> NDArray[np.int64]:
