@@ -39,7 +39,10 @@ export interface JobGroup {
 export function groupJobs(jobs: readonly Job[]): JobGroup[] {
   const groups = new Map<string, JobGroup>();
   for (const job of jobs) {
-    const key = job.at === null ? job.view.hash : `${job.view.hash}|${job.at.asOf}|${job.at.position}`;
+    // By view, not by hash: two versions with the same definition share a hash, and each has its own rows.
+    const { name, version, hash } = job.view;
+    const at = job.at === null ? '' : `|${job.at.asOf}|${job.at.position}`;
+    const key = `${name}@${version}|${hash}${at}`;
     const group = groups.get(key);
     if (group === undefined) groups.set(key, { view: job.view, at: job.at, jobs: [job] });
     else group.jobs.push(job);
