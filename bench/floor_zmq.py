@@ -1,4 +1,4 @@
-"""The far end of ``floor-zmq.ts``: answers each message with as many bytes as it names, and does nothing else."""
+"""The far end of ``floor-zmq.ts``: answers each message with the same bytes and does nothing else."""
 
 import sys
 
