@@ -1,9 +1,8 @@
 /** The engine on the flights, in a process of its own, over a data folder that benchmarks share. */
 import type { ChildProcess } from 'node:child_process';
-import { createRequire } from 'node:module';
 import { here, startNode, stop } from './machine.ts';
 
-export const FLIGHTS = createRequire(import.meta.url).resolve('vega-datasets/data/flights-3m.parquet');
+export const FLIGHTS = here('../node_modules/vega-datasets/data/flights-3m.parquet');
 /** How many of them are loaded before the replayed week. */
 export const LOADED = 2_871_298;
 export const LOADED_UNTIL = '2001-06-23T12:00:00Z';

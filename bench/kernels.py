@@ -2,8 +2,8 @@
 
     .venv/bin/python bench/kernels.py
 
-Prints medians. The plan is about that of the flights example: 300 or 3,000 events in the longest window, and as many
-before it, which only the last value looks at.
+Prints medians. The plan is about that of the flights example: 300 or 3,000 events in the longest window, and
+as many before it, which only the last value looks at.
 """
 
 import argparse

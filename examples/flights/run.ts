@@ -6,7 +6,6 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
@@ -17,7 +16,7 @@ const END_MS = 9500;
 
 const path = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 const headrace = path('../../src/main.ts');
-const flights = createRequire(import.meta.url).resolve('vega-datasets/data/flights-3m.parquet');
+const flights = path('../../node_modules/vega-datasets/data/flights-3m.parquet');
 
 const { values: flags } = parseArgs({
   options: {
@@ -29,7 +28,9 @@ const { values: flags } = parseArgs({
 
 const speed = Number(flags.replay);
 if (!Number.isFinite(speed) || speed < 0) {
-  process.stderr.write(`REPLAY is '${flags.replay}'; it takes a speed such as 600 (times real time), or 0 for no replay.\n`);
+  process.stderr.write(
+    `REPLAY is '${flags.replay}'; it takes a speed such as 600 (times real time), or 0 for no replay.\n`,
+  );
   process.exit(2);
 }
 
@@ -97,5 +98,8 @@ Ctrl-C ends it.
   if (speed === 0) return;
   const feed = `${url.replace('http', 'ws')}/ws`;
   const window = ['--after', LOADED_UNTIL, '--until', REPLAYED_UNTIL];
-  start(['replay', flights, '--source', 'departures', ...window, '--speed', flags.replay, '--loop', '--url', feed], false);
+  start(
+    ['replay', flights, '--source', 'departures', ...window, '--speed', flags.replay, '--loop', '--url', feed],
+    false,
+  );
 });
