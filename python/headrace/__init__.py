@@ -1,7 +1,7 @@
 """The Python half of Headrace: workers that hold sorted columns of events and compute features from them.
 
-The engine starts ``python -m headrace.worker``. The names below are for other programs: the same kernels over the same
-log give the same bits.
+The engine starts ``python -m headrace.worker``. The names below are for other programs: the same kernels
+over the same log give the same bits.
 """
 
 from headrace.compute import CompiledPlan, Values, compute
