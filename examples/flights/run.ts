@@ -26,6 +26,9 @@ const { values: flags } = parseArgs({
   },
 });
 
+/** The commands find the default port by themselves. */
+const elsewhere = (url: string): string => (flags.port === '8787' ? '' : ` --url ${url}`);
+
 const speed = Number(flags.replay);
 if (!Number.isFinite(speed) || speed < 0) {
   process.stderr.write(
@@ -90,8 +93,8 @@ The flights up to ${LOADED_UNTIL} are loaded.${speed > 0 ? ` The week after them
 Try, in another terminal:
 
   curl -s ${url}/features -H 'content-type: application/json' -d '{"view":"airport_delay","entity_id":"ORD"}'
-  make watch ID=ORD${flags.port === '8787' ? '' : ` PORT=${flags.port}`}
-  curl -s ${url}/metrics
+  ./headrace watch ORD ATL LAX --view airport_delay${elsewhere(`${url.replace('http', 'ws')}/ws`)}
+  ./headrace get ORD --view airport_delay --as-of 2001-03-01T12:00:00Z${elsewhere(url)}
 
 Ctrl-C ends it.
 `);
