@@ -6,12 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headrace.columns import encode_columns, pad8
-from headrace.compute import Values
-from headrace.plan import OutputType
+from headrace.compute import CompiledPlan, Values
 
 
 def encode_values(
-    outputs: Sequence[OutputType],
+    plan: CompiledPlan,
     codes: NDArray[np.int32],
     leases: NDArray[np.uint32],
     values: Values,
@@ -21,8 +20,8 @@ def encode_values(
 
     Parameters
     ----------
-    outputs
-        What each feature's value is.
+    plan
+        Says what each feature's value is.
     codes, leases
         The entities and the leases of their shards, shape ``(n,)``.
     values
@@ -32,28 +31,24 @@ def encode_values(
     """
     n = len(codes)
     head = encode_columns(
-        (("i4", codes), ("u4", leases), ("i8", values.valid_until), ("i8", values.event_time)),
+        (("i4", codes), ("u4", leases), ("i8", values.valid_until), ("i8", values.event_time))
     )
     numbers = values.features
     valid = np.isfinite(numbers)
-    whole = [row for row, output in enumerate(outputs) if output in ("int64", "timestamp")]
-    if whole:
-        numbers = numbers.copy()
-        numbers.view(np.int64)[whole] = np.where(valid[whole], numbers[whole], 0.0)
     # Values of 8 bytes with the validity behind them: one line of bytes a feature, written for all at once.
-    lines = np.zeros((len(outputs), 8 * n + pad8(n)), np.uint8)
+    lines = np.zeros((len(numbers), 8 * n + pad8(n)), np.uint8)
     lines[:, : 8 * n] = numbers.view(np.uint8)
     lines[:, 8 * n : 9 * n] = valid
-    odd = [row for row, output in enumerate(outputs) if output in ("bool", "string")]
-    if not odd:
-        return head + lines.tobytes()
+    if plan.whole:
+        whole = np.where(valid[plan.whole], numbers[plan.whole], 0.0).astype(np.int64)
+        lines[plan.whole, : 8 * n] = whole.view(np.uint8)
     parts = [head]
     start = 0
-    for row in odd:
+    for row in plan.narrow:
         parts.append(lines[start:row].tobytes())
         if row in texts:
-            present = [text is not None for text in texts[row]]
-            parts.append(encode_columns((("str", texts[row]), ("u1", np.array(present, np.bool_)))))
+            present = np.array([text is not None for text in texts[row]], np.bool_)
+            parts.append(encode_columns((("str", texts[row]), ("u1", present))))
         else:
             truth = valid[row] & (numbers[row] != 0.0)
             parts.append(encode_columns((("u1", truth), ("u1", valid[row]))))

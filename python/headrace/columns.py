@@ -5,8 +5,9 @@ the whole block a multiple of 8 long, little-endian. Names, dtypes and the numbe
 schema, a frame's header), so decoding needs them. Numbers are decoded without a copy where the machine is
 little-endian."""
 
+import struct
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Any, Final, Literal, TypeAlias
 
 import numpy as np
@@ -97,9 +98,8 @@ def decode_columns(
 
 def _encode_texts(texts: Iterable[Any]) -> list[bytes]:
     data = [b"" if text is None else str(text).encode() for text in texts]
-    offsets = np.zeros(len(data) + 1, NUMBERS["i4"])
-    np.cumsum([len(text) for text in data], out=offsets[1:])
-    head = offsets.tobytes()
+    offsets = accumulate(map(len, data), initial=0)
+    head = struct.pack(f"<{len(data) + 1}i", *offsets)
     body = b"".join(data)
     return [head, bytes(-len(head) % 8), body, bytes(-len(body) % 8)]
 

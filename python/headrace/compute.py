@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from headrace.columns import NULL_I8
 from headrace.expressions import Evaluate, compile_expression
 from headrace.kernels import FieldPlan, Segments, compute_field
-from headrace.plan import OutputType, Plan, PlanFeature, PlanSource
+from headrace.plan import Plan, PlanFeature, PlanSource
 from headrace.rows import FAR, FIELDS, TIME, Rows, Words
 from headrace.shards import Needs, Shards
 
@@ -101,7 +101,13 @@ class CompiledPlan:
             Where the plan has a function or operator that this worker does not know.
         """
         self.entity = plan["entity"]
-        self.outputs: list[OutputType] = [feature["output"] for feature in plan["features"]]
+        outputs = [feature["output"] for feature in plan["features"]]
+        self.size = len(outputs)
+        """Number of features."""
+        self.whole = [row for row, output in enumerate(outputs) if output in ("int64", "timestamp")]
+        """Features whose values are whole numbers."""
+        self.narrow = [row for row, output in enumerate(outputs) if output in ("bool", "string")]
+        """Features whose values are not written in 8 bytes."""
         self.sources = [CompiledSource(plan, source, needs) for source in plan["sources"]]
         self.sources = [source for source in self.sources if len(source.windows)]
         index = {feature["name"]: row for row, feature in enumerate(plan["features"])}
@@ -137,7 +143,7 @@ def compute(
         Events with a greater position are not known.
     """
     n = len(codes)
-    features = np.empty((len(plan.outputs), n))
+    features = np.empty((plan.size, n))
     features.fill(np.nan)
     valid_until = np.empty(n, np.int64)
     valid_until.fill(FAR)

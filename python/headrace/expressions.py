@@ -62,7 +62,7 @@ def _finite(function: Callable[..., Any]) -> Callable[..., Any]:
 
     def evaluate(*arguments: Any) -> Any:
         result = function(*arguments)
-        return np.where(np.isfinite(result), result, np.nan)
+        return result + (result - result)  # adds 0 to what is finite, and NaN to what is not
 
     return evaluate
 
@@ -71,15 +71,14 @@ def _strict(function: Callable[..., Any]) -> Callable[..., Any]:
     """Null a truth value that has a null among its arguments."""
 
     def evaluate(*arguments: Any) -> Any:
-        known = reduce(np.logical_and, [argument == argument for argument in arguments])
-        return np.where(
-            known, reduce(function, arguments) if len(arguments) > 1 else function(*arguments), np.nan
-        )
+        nothing = sum(argument - argument for argument in arguments)  # 0, or NaN where one is null
+        return function(*arguments) + nothing
 
     return evaluate
 
 
 def _fold(function: Callable[[Any, Any], Any]) -> Callable[..., Any]:
+    """Make a function of two arguments one of two or more."""
     return lambda *arguments: reduce(function, arguments)
 
 
@@ -99,9 +98,9 @@ def _negative(value: Any) -> Any:
 
 _OPERATORS: Final[Mapping[str, Callable[..., Any]]] = {
     "neg": _negative,
-    "+": _finite(_fold(np.add)),
+    "+": _finite(np.add),
     "-": _finite(np.subtract),
-    "*": _finite(_fold(np.multiply)),
+    "*": _finite(np.multiply),
     "/": _finite(np.divide),
     "<": _strict(np.less),
     "<=": _strict(np.less_equal),

@@ -22,8 +22,8 @@ from headrace.frames import SchemaSpec
 CHUNK_ROWS: Final = 65_536
 """Small batches are handed over joined up to about so many events."""
 
-RUN_BYTES: Final = 8 * 2**20
-"""Bytes of rows of equal length that are decoded together."""
+RUN_BYTES: Final = 2**20
+"""Bytes of rows of equal length that are decoded together: what fits into the processor's cache."""
 
 BUSY_S: Final = 5.0
 

@@ -137,7 +137,7 @@ class Rows:
             return
         words = np.concatenate([chunk[1] for chunk in chunks], axis=1)
         order = _order(locals_, words[TIME])
-        self._merge(locals_[order], words[:, order])
+        self._merge(locals_[order], words.take(order, axis=1))
 
     def window(self, local: int, after: int, until: int, fence: int) -> tuple[Words, int, int, int]:
         """Select an entity's events of a span of time.

@@ -168,7 +168,7 @@ class Shards:
         shards = shards[chosen].astype(np.uint16)
         chosen = chosen[np.argsort(shards, kind="stable")]
         locals_ = codes[chosen].astype(np.int64) // self.shard_count
-        pieces = words[:, chosen]
+        pieces = words.take(chosen, axis=1)
         low = 0
         for shard, size in enumerate(np.bincount(shards).tolist()):
             if size:

@@ -247,7 +247,7 @@ class Worker:
             fence = position if position < self.position else FAR
             values = compute(plan, self._shards, codes, int(group["as_of"]), fence)
             texts = {row: self._texts(name, values, row) for row, name in plan.dictionaries.items()}
-            block = encode_values(plan.outputs, codes, self._shards.lease_of(codes), values, texts)
+            block = encode_values(plan, codes, self._shards.lease_of(codes), values, texts)
         except Exception as error:
             traceback.print_exc()
             answer["error"] = {"code": "internal", "message": _describe(error)}
