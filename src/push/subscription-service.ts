@@ -59,14 +59,19 @@ function subscribe(
     else rejected.push({ entity_id: entityId, code: 'invalid_entity_id', message: `${problem}.` });
   }
   refuseBeyondLimits(options, sink, query, entityIds);
-  const { topic } = push.subscribe(sink, view, select, entityIds, snapshot);
+  const { topic, added } = push.subscribe(sink, view, select, entityIds, snapshot);
   const resumed = resume !== null && resume.epoch === epoch;
   const answer = (rows: string | Buffer): void => done(null, { topic, epoch, resumed, rows, rejected });
-  if (!snapshot || entityIds.length === 0) return answer('[]');
+  if (!snapshot || entityIds.length === 0) {
+    answer('[]');
+    push.flush();
+    return;
+  }
 
   const collector = new SnapshotCollector(
     options.replies.collector(view, select, entityIds),
-    entityIds.map((entityId) => (resumed ? (resume.revisions[entityId] ?? -1) : -1)),
+    // An entity may be called like a property that every object has.
+    entityIds.map((id) => (resumed && Object.hasOwn(resume.revisions, id) ? resume.revisions[id]! : -1)),
   );
   // The rows are in the connection's queue before the first update that is newer than them.
   const finish = (rows: string | Buffer): void => {
@@ -77,7 +82,7 @@ function subscribe(
     push.flush();
   };
   const fail = (error: unknown): void => {
-    push.unsubscribe(sink, topic, entityIds);
+    push.unsubscribe(sink, topic, added);
     done(asHeadraceError(error), null);
   };
   try {

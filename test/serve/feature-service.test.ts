@@ -1,19 +1,22 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { HeadraceError } from '../../src/errors.ts';
-import { Answers } from '../../src/serve/answers.ts';
+import type { Registry } from '../../src/registry/view.ts';
+import { featureService } from '../../src/serve/feature-service.ts';
 import type { Query } from '../../src/serve/query.ts';
 import { Replies } from '../../src/serve/replies.ts';
 import type { Answer } from '../../src/wire/service.ts';
 import { World } from './world.ts';
 
-const test = suite('serve/answers');
+const test = suite('serve/feature-service');
 
 function setup(pool = { run: () => Promise.reject(new Error('no thread')) }) {
   const world = new World();
   const { cache, serve, writers } = world;
   const replies = new Replies({ pool, writers, kept: (row) => cache.keptText(row), largeReplyBytes: 2000 });
-  const answers = new Answers(serve, replies);
+  const { view } = world;
+  const registry = { views: new Map([[view.name, [view]]]) } as unknown as Registry;
+  const answers = featureService({ registry, serve, replies, timeoutMs: 5000 });
   const told: { error: HeadraceError | null; answer: Answer | null }[] = [];
   const ask = (query: Query) => answers.answer(query, (error, answer) => told.push({ error, answer }));
   return { world, answers, told, ask };
@@ -31,6 +34,16 @@ test('one entity: computed, then cached, then hot, each the same row', () => {
   assert.is(cached!.rows, `[${answers.hot(query)}]`);
   assert.is(computed!.rows, String(cached!.rows).replace('"cached":true', '"cached":false'));
   assert.is(computed!.failed, null);
+});
+
+test('names, times and what is left out become a query', () => {
+  const { world, answers } = setup();
+  assert.equal(answers.resolve({ entity_ids: ['ORD'] }), world.query(['ORD']));
+  const request = { entity_ids: ['A', 'B'], features: ['f1'], timeout_ms: 7, as_of: '2001-01-01T00:00:00Z' };
+  assert.equal(
+    answers.resolve({ ...request, position: 3, min_position: 2 }),
+    world.query(['A', 'B'], { select: [1], timeoutMs: 7, asOf: 978_307_200e6, position: 3, minPosition: 2 }),
+  );
 });
 
 test('hot is for one whole row of now alone', () => {

@@ -1,12 +1,13 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { HeadraceError } from '../../src/errors.ts';
-import { Subscriptions } from '../../src/push/subscriptions.ts';
-import { TextCollector } from '../../src/serve/text-collector.ts';
+import { subscriptionService } from '../../src/push/subscription-service.ts';
+import { Replies } from '../../src/serve/replies.ts';
+import type { ReplyCollector } from '../../src/serve/text-collector.ts';
 import type { Subscribed, SubscribeRequest } from '../../src/wire/service.ts';
 import { KeptSink, World } from '../serve/world.ts';
 
-const test = suite('push/subscriptions');
+const test = suite('push/subscription-service');
 
 interface Told {
   error: HeadraceError | null;
@@ -14,19 +15,27 @@ interface Told {
   rows: Record<string, unknown>[];
 }
 
-function setup({ topicsMax = 2, subscriptionsMax = 5, thread = null as null | (() => Promise<Buffer>) } = {}) {
+/** @param bytes where given, stands for the thread that makes every reply's text */
+function setup({ topicsMax = 2, subscriptionsMax = 5, bytes = null as null | (() => Promise<Buffer>) } = {}) {
   const world = new World();
-  const subscriptions = new Subscriptions({
+  const inThread = (): ReplyCollector => ({
+    failure: null,
+    state: 'computed',
+    row: () => undefined,
+    failed: () => undefined,
+    rows: bytes!,
+  });
+  const pool = { run: () => Promise.reject(new Error('unused')) };
+  const small = new Replies({ pool, writers: world.writers, kept: () => null, largeReplyBytes: 1e9 });
+  const gone: KeptSink[] = [];
+  const subscriptions = subscriptionService({
     push: world.push,
-    epoch: 'e1',
-    topicsMax,
-    subscriptionsMax,
-    idProblem: (id) => (id === '' ? 'an entity id is never empty' : null),
     get: (query, collector, done) => world.serve.get(query, collector, done),
-    collector: ({ view, select, entityIds }) => {
-      const text = new TextCollector(entityIds, world.writers.of(view, select), null);
-      return thread === null ? text : Object.assign(text, { rows: thread });
-    },
+    replies: bytes === null ? small : ({ collector: inThread } as unknown as Replies),
+    epoch: 'e1',
+    config: { topics_max: topicsMax, subscriptions_max: subscriptionsMax },
+    idProblem: (id) => (id === '' ? 'an entity id is never empty' : null),
+    alsoClosed: (sink) => gone.push(sink as KeptSink),
   });
   const told: Told[] = [];
   const subscribe = (
@@ -40,7 +49,7 @@ function setup({ topicsMax = 2, subscriptionsMax = 5, thread = null as null | ((
       { query: world.query(ids, { select }), snapshot: true, resume: null, ...over },
       (error, value) => told.push({ error, value, rows: value === null ? [] : JSON.parse(String(value.rows)) }),
     );
-  return { world, subscriptions, told, subscribe };
+  return { world, subscriptions, told, subscribe, gone };
 }
 
 const codeOf = (run: () => void): string => {
@@ -127,28 +136,26 @@ test('topics and entities are limited a connection, and a refusal leaves nothing
 });
 
 test('a reply that cannot be made takes back what it registered, and nothing else', async () => {
-  const first = setup();
+  const replies = [() => Promise.resolve(Buffer.from('[]')), () => Promise.reject(new Error('gone'))];
+  const { world, told, subscribe } = setup({ bytes: () => replies.shift()!() });
   const sink = new KeptSink();
-  const broken = new Subscriptions({
-    push: first.world.push,
-    epoch: 'e1',
-    topicsMax: 9,
-    subscriptionsMax: 9,
-    idProblem: () => null,
-    get: (query, collector, done) => first.world.serve.get(query, collector, done),
-    collector: () => ({ row: () => undefined, failed: () => undefined, rows: () => Promise.reject(new Error('gone')) }),
-  });
-  first.subscribe(sink, ['ORD']);
-  first.world.settle();
-  let failed: HeadraceError | null = null;
-  const request = { query: first.world.query(['ORD', 'ATL']), snapshot: true, resume: null };
-  broken.subscribe(sink, request, (error) => {
-    failed = error;
-  });
-  first.world.settle();
-  await new Promise((resolve) => setImmediate(resolve));
-  assert.is((failed as HeadraceError | null)?.code, 'internal');
-  assert.equal(first.world.push.held(sink), { topics: 1, entities: 1 });
+  for (const ids of [['ORD'], ['ORD', 'ATL']]) {
+    subscribe(sink, ids);
+    world.settle();
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  assert.equal(
+    told.map(({ error }) => error?.code),
+    [undefined, 'internal'],
+  );
+  assert.equal(world.push.held(sink), { topics: 1, entities: 1 });
+});
+
+test('an entity called like a property of every object is resumed like any other', () => {
+  const { world, told, subscribe } = setup();
+  subscribe(new KeptSink(), ['constructor', '__proto__'], { resume: { epoch: 'e1', revisions: {} } });
+  world.settle();
+  assert.is(told[0]!.rows.length, 2);
 });
 
 test('a reply made in a thread holds updates back until it is sent', async () => {
@@ -157,7 +164,7 @@ test('a reply made in a thread holds updates back until it is sent', async () =>
     new Promise<Buffer>((resolve) => {
       finish = resolve;
     });
-  const { world, told, subscribe } = setup({ thread });
+  const { world, told, subscribe } = setup({ bytes: thread });
   const sink = new KeptSink();
   subscribe(sink, ['ORD']);
   world.settle();
@@ -185,10 +192,11 @@ test('an unknown topic is told', () => {
 });
 
 test('a connection that closes before its snapshot leaves nothing behind', () => {
-  const { world, subscribe } = setup();
+  const { world, subscriptions, subscribe, gone } = setup();
   const sink = new KeptSink();
   subscribe(sink, ['ORD']);
-  world.push.closed(sink);
+  subscriptions.closed(sink);
+  assert.equal(gone.length, 1);
   world.settle();
   assert.equal(world.push.sizes, { topics: 0, watched: 0, subscribers: 0 });
 });
