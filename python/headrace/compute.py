@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from headrace.columns import NULL_I8
 from headrace.expressions import Evaluate, compile_expression
-from headrace.kernels import FieldPlan, Segments, compute_field
+from headrace.kernels import FieldPlan, Segments, Stretches, compute_field
 from headrace.plan import Plan, PlanFeature, PlanSource
 from headrace.rows import FAR, FIELDS, TIME, Rows, Words
 from headrace.shards import Needs, Shards
@@ -61,7 +61,7 @@ class CompiledSource:
         self.counts: list[tuple[int, int]] = []
         """Counts of events, as pairs of row of the result and window."""
         self.lasts: list[tuple[int, int, int]] = []
-        """Last values over far windows, as triples of row of the result, column of words, and window."""
+        """Last values, as triples of row of the result, column of words, and window."""
         fields: dict[str, list[tuple[int, PlanFeature, int]]] = {}
         for row, feature, length in members:
             window = lengths.index(length)
@@ -69,9 +69,10 @@ class CompiledSource:
             if name is None:
                 self.counts.append((row, window))
                 continue
-            if window < self.far:
+            if feature.get("aggregation") == "last":
                 self.lasts.append((row, needs.column(self.name, name), window))
-            fields.setdefault(name, []).append((row, feature, max(window - self.far, 0)))
+            else:
+                fields.setdefault(name, []).append((row, feature, window - self.far))
         self.fields = [FieldPlan(needs.column(self.name, name), own) for name, own in fields.items()]
 
 
@@ -157,13 +158,8 @@ def compute(
                     features[row] = spans.counts[window]
                 for field in source.fields:
                     compute_field(field, segments, features)
-                for row, column, window in source.lasts:
-                    for i in np.flatnonzero(np.isnan(features[row]) & (spans.counts[window] > 0)).tolist():
-                        rows = shards.rows(source.name, plan.entity)[codes[i] % shards.shard_count]
-                        after = as_of - int(source.windows[window])
-                        features[row, i] = rows.last(
-                            codes[i] // shards.shard_count, column, after, as_of, fence
-                        )
+                if source.lasts:
+                    _lasts(source, plan.entity, shards, codes, (as_of, fence), segments, spans, features)
                 _times(source, spans, valid_until, event_time)
             _tidy(features)
             for row, evaluate in plan.expressions:
@@ -238,10 +234,38 @@ def gather(
         pieces.append(piece)
     if n > 1:
         pieces = [np.concatenate([*pieces, nothing], axis=1)]
-    segments = Segments(pieces[0], lows, highs)
+    segments = Segments(pieces[0], Stretches(lows, highs))
     np.subtract(highs, lows, out=spans.counts[far:])
     spans.oldest[far:] = segments.words[TIME][lows]
     return segments, spans
+
+
+def _lasts(
+    source: CompiledSource,
+    entity: str,
+    shards: Shards,
+    codes: NDArray[np.int32],
+    moment: tuple[int, int],
+    segments: Segments,
+    spans: Spans,
+    features: NDArray[np.float64],
+) -> None:
+    """Fill in last values: nearly always that of the newest row."""
+    as_of, fence = moment
+    stretches = segments.stretches
+    newest = segments.words[:, stretches.highs - 1].view(np.float64)
+    gathered = stretches.lows[0] < stretches.highs
+    for row, column, window in source.lasts:
+        inside = spans.counts[window] > 0
+        found = inside & gathered & (newest[column] == newest[column])
+        features[row] = np.where(found, newest[column], np.nan)
+        if np.count_nonzero(found) == np.count_nonzero(inside):
+            continue
+        after = as_of - int(source.windows[window])
+        for i in np.flatnonzero(inside & ~found).tolist():
+            code = int(codes[i])
+            rows = shards.rows(source.name, entity)[code % shards.shard_count]
+            features[row, i] = rows.last(code // shards.shard_count, column, after, as_of, fence)
 
 
 def _times(

@@ -34,6 +34,9 @@ TAIL_SHARE: Final = 32
 TAIL_MAX: Final = 4096
 """Shifting a longer tail by one would cost more than the event's other work."""
 
+PIECE_MIN: Final = 128
+"""Smaller pieces go to the tail event by event: a merge of the base for each would cost more."""
+
 PENDING_MIN: Final = 65_536
 
 
@@ -120,6 +123,10 @@ class Rows:
             Shape ``(2 + fields, n)``, in position order. Kept as it is until it is merged: the caller gives
             it away.
         """
+        if len(locals_) <= PIECE_MIN and not self._pending:
+            for i, local in enumerate(locals_.tolist()):
+                self.append(local, words[:, i])
+            return
         self._pending.append((locals_, words))
         self._pending_count += len(locals_)
         if self._pending_count > max(PENDING_MIN, self._base.shape[1] // 2):
