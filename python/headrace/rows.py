@@ -34,10 +34,12 @@ TAIL_SHARE: Final = 32
 TAIL_MAX: Final = 4096
 """Shifting a longer tail by one would cost more than the event's other work."""
 
-PIECE_MIN: Final = 128
-"""Smaller pieces go to the tail event by event: a merge of the base for each would cost more."""
-
 PENDING_MIN: Final = 65_536
+PIECES_MAX: Final = 1024
+"""Pending pieces are merged past so many events or pieces, asked about or not."""
+
+FEW: Final = 128
+"""Up to so many pending events go to the tail when they are asked about, rather than into a new base."""
 
 
 def empty_words(fields: int, n: int) -> Words:
@@ -123,13 +125,12 @@ class Rows:
             Shape ``(2 + fields, n)``, in position order. Kept as it is until it is merged: the caller gives
             it away.
         """
-        if len(locals_) <= PIECE_MIN and not self._pending:
-            for i, local in enumerate(locals_.tolist()):
-                self.append(local, words[:, i])
-            return
         self._pending.append((locals_, words))
         self._pending_count += len(locals_)
-        if self._pending_count > max(PENDING_MIN, self._base.shape[1] // 2):
+        if (
+            self._pending_count > max(PENDING_MIN, self._base.shape[1] // 2)
+            or len(self._pending) > PIECES_MAX
+        ):
             self.settle()
 
     def settle(self) -> None:
@@ -228,7 +229,7 @@ class Rows:
     def _bounds(self, local: int) -> tuple[int, int, int, int]:
         """Return where an entity begins and ends in the base and in the tail."""
         if self._pending:
-            self.settle()
+            self._absorb()
         start = end = tail_start = tail_end = 0
         if local + 1 < len(self._starts):
             start, end = self._starts[local], self._starts[local + 1]
@@ -236,6 +237,16 @@ class Rows:
             tail_start = bisect_left(self._tail_locals, local, 0, self._tail_count)
             tail_end = bisect_right(self._tail_locals, local, tail_start, self._tail_count)
         return start, end, tail_start, tail_end
+
+    def _absorb(self) -> None:
+        """Make pending events visible."""
+        if self._pending_count > FEW:
+            self.settle()
+            return
+        pending, self._pending, self._pending_count = self._pending, [], 0
+        for locals_, words in pending:
+            for i, local in enumerate(locals_.tolist()):
+                self.append(local, words[:, i])
 
     def _set_base(self, base: Words, starts: NDArray[Any]) -> None:
         # Looking up single numbers through a memoryview is several times faster than through an array.
