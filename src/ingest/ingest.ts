@@ -29,6 +29,9 @@ interface Pending {
   done: IngestDone;
 }
 
+/** Rows of one record batch that are always taken: how files are cut. */
+export const TABLE_ROWS = 65_536;
+
 /** What an overloaded producer is told to wait: a few commits. */
 const RETRY_AFTER_MS = 100;
 
@@ -79,7 +82,8 @@ export class Ingest {
    * since files of text (CSV) have nothing else.
    */
   table(source: string, batch: RecordBatch, key: BatchKey | null, done: IngestDone): void {
-    this.#take(source, batch.numRows, key, done, (rejections) => new ArrowColumns(batch, rejections));
+    const eventsMax = Math.max(TABLE_ROWS, this.#parts.config.events_max);
+    this.#take(source, batch.numRows, key, done, (rejections) => new ArrowColumns(batch, rejections), eventsMax);
   }
 
   /** Answers the requests of a transaction; call it when all that reads from the log knows of it. */
@@ -116,10 +120,11 @@ export class Ingest {
     key: BatchKey | null,
     done: IngestDone,
     columns: (rejections: Rejections) => EventColumns,
+    eventsMax = this.#parts.config.events_max,
   ): void {
     let batch: Batch;
     try {
-      const source = this.#admit(name, n);
+      const source = this.#admit(name, n, eventsMax);
       const rejections = new Rejections();
       const { codes, config, wallMicros } = this.#parts;
       const origin = { id: this.#nextId, key, wall: wallMicros() };
@@ -136,14 +141,14 @@ export class Ingest {
   }
 
   /** Refuses what concerns the whole request, before work is put into its events. */
-  #admit(name: string, n: number): Source {
+  #admit(name: string, n: number, eventsMax: number): Source {
     if (this.#closed !== null) throw this.#closed;
     const source = this.#parts.registry().sources.get(name);
     if (source === undefined) {
       const known = [...this.#parts.registry().sources.keys()].join(', ');
       throw new HeadraceError('unknown_source', `the registry has no source ${JSON.stringify(name)}; it has ${known}`);
     }
-    const { events_max: eventsMax, ingest_inflight_bytes_max: bytesMax } = this.#parts.config;
+    const bytesMax = this.#parts.config.ingest_inflight_bytes_max;
     if (n > eventsMax) {
       throw new HeadraceError(
         'too_many',

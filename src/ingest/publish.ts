@@ -3,7 +3,7 @@ import type { AddedBatch, CommitGroup, DictionaryDelta } from '../store/log-row.
 
 /** What the engine does with a transaction, narrowed to what its order concerns. `Job` is what the fleet computes. */
 export interface PublishParts<Job> {
-  dictionaries: { apply(deltas: readonly DictionaryDelta[]): void };
+  dictionaries: { apply(delta: DictionaryDelta): void };
   /** Moves an event clock; null where the clock is the wall's. */
   clock: { advance(to: Micros): void } | null;
   /** Makes the position the head that reads may ask for. */
@@ -24,7 +24,7 @@ export function publish<Job>(group: CommitGroup, parts: PublishParts<Job>): void
   const added: AddedBatch[] = [];
   for (const commit of group.commits) if (commit.added !== null) added.push(commit.added);
 
-  if (group.dictionaries.length > 0) parts.dictionaries.apply(group.dictionaries);
+  for (const delta of group.dictionaries) parts.dictionaries.apply(delta);
   if (added.length > 0) {
     parts.clock?.advance(added[added.length - 1]!.clock);
     parts.head.advance(group.position);

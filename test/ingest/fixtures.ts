@@ -26,7 +26,7 @@ export const source: Source = {
   history: 170 * DAY,
 };
 
-const registry: Registry = {
+export const registry: Registry = {
   project: 'test',
   clock: { mode: 'event', sources: null },
   entities: new Map(),

@@ -26,7 +26,7 @@ const commit = (id: number, batch: AddedBatch | null): Commit => ({ id, answer: 
 function noted(): { told: string[]; parts: PublishParts<string> } {
   const told: string[] = [];
   const parts: PublishParts<string> = {
-    dictionaries: { apply: (deltas) => told.push(`dictionaries ${deltas.length}`) },
+    dictionaries: { apply: ({ name }) => told.push(`dictionary ${name}`) },
     clock: { advance: (to) => told.push(`clock ${to}`) },
     head: { advance: (position) => told.push(`head ${position}`) },
     touched: { touch: (source, entity, codes, at) => told.push(`touch ${source} ${entity} ${[...codes]} ${at}`) },
@@ -46,7 +46,7 @@ test('makes all of a transaction visible before it is answered', () => {
   const commits = [commit(1, added(2, 10)), commit(2, null), commit(3, added(4, 20))];
   publish({ ...group(commits, 4), dictionaries }, parts);
   assert.equal(told, [
-    'dictionaries 1',
+    'dictionary @airport',
     'clock 20',
     'head 4',
     'touch departures airport 1,2 2',
