@@ -35,8 +35,7 @@ TAIL_MAX: Final = 4096
 """Shifting a longer tail by one would cost more than the event's other work."""
 
 PENDING_MIN: Final = 65_536
-PIECES_MAX: Final = 1024
-"""Pending pieces are merged past so many events or pieces, asked about or not."""
+"""Pending pieces are merged past so many events, or half of the base, asked about or not."""
 
 FEW: Final = 128
 """Up to so many pending events go to the tail when they are asked about, rather than into a new base."""
@@ -78,6 +77,11 @@ class Rows:
     def __len__(self) -> int:
         """Return the number of events."""
         return int(self._base.shape[1]) - 1 + self._tail_count + self._pending_count
+
+    @property
+    def pieces(self) -> int:
+        """Number of pending pieces."""
+        return len(self._pending)
 
     def append(self, local: int, words: Words) -> None:
         """Add one event.
@@ -127,10 +131,7 @@ class Rows:
         """
         self._pending.append((locals_, words))
         self._pending_count += len(locals_)
-        if (
-            self._pending_count > max(PENDING_MIN, self._base.shape[1] // 2)
-            or len(self._pending) > PIECES_MAX
-        ):
+        if self._pending_count > max(PENDING_MIN, self._base.shape[1] // 2):
             self.settle()
 
     def settle(self) -> None:

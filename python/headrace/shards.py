@@ -14,6 +14,9 @@ from headrace.frames import SchemaSpec
 from headrace.plan import Plan
 from headrace.rows import FIELDS, POSITION, TIME, Rows, Words
 
+PIECES_MAX: Final = 256
+"""Pending pieces of a shard past which they are merged, asked about or not."""
+
 FEW: Final = 48
 """Up to so many events are cheaper one by one than split by shard all at once."""
 
@@ -170,10 +173,17 @@ class Shards:
         locals_ = codes[chosen].astype(np.int64) // self.shard_count
         pieces = words.take(chosen, axis=1)
         low = 0
+        busiest: Rows | None = None
         for shard, size in enumerate(np.bincount(shards).tolist()):
             if size:
-                stores[shard].extend(locals_[low : low + size], pieces[:, low : low + size])
+                rows = stores[shard]
+                rows.extend(locals_[low : low + size], pieces[:, low : low + size])
                 low += size
+                if busiest is None or rows.pieces > busiest.pieces:
+                    busiest = rows
+        # One shard a batch: all of them at once would be a long pause.
+        if busiest is not None and busiest.pieces > PIECES_MAX:
+            busiest.settle()
 
 
 def _words(

@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
+from headrace.frames import SchemaSpec
 from headrace.rows import FAR, POSITION, TAIL_MAX, TIME, Rows
+from headrace.shards import FEW, PIECES_MAX, Needs, Shards, SourceNeeds
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -78,3 +80,21 @@ def test_many_entities() -> None:
     rows.extend(np.array([n - 1, 0]), words([4, 6], n + 1))
     found, low, high, _ = rows.window(n - 1, 0, 9, FAR)
     assert found[POSITION, low:high].tolist() == [n + 1, 1]
+
+
+def test_pieces_that_nobody_asks_about_are_merged_in_turn() -> None:
+    schema: SchemaSpec = {
+        "source": "s",
+        "columns": [{"name": "@timestamp", "dtype": "i8"}, {"name": "@e", "dtype": "i4"}],
+    }
+    needs = Needs([])
+    needs.sources["s"] = SourceNeeds({"e"})
+    shards = Shards(needs, 2)
+    shards.own({0: 1, 1: 1})
+    n = 2 * (FEW + 1)
+    batches = PIECES_MAX + 10
+    for i in range(batches):
+        columns = [np.full(n, i), np.arange(n, dtype=np.int32)]
+        shards.append(schema, columns, np.arange(i * n, (i + 1) * n), None)
+        assert all(rows.pieces <= PIECES_MAX + 2 for rows in shards.all_rows())
+    assert shards.row_count() == n * batches
