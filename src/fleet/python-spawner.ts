@@ -60,8 +60,8 @@ export class PythonSpawner implements Spawner {
       detached: true,
       env: { ...process.env, ...ONE_THREAD, PYTHONPATH: join(PACKAGE, 'python') },
     });
-    this.#logLines(child.stdout, identity);
-    this.#logLines(child.stderr, identity);
+    this.#logLines(child.stdout, identity, 'info');
+    this.#logLines(child.stderr, identity, 'warn');
     child.stdin.on('error', (error) => this.#logger.debug({ worker: identity, error: error.message }, 'stdin closed'));
     this.#watchExit(child, exited);
     return {
@@ -78,7 +78,7 @@ export class PythonSpawner implements Spawner {
     child.once('exit', (code, signal) => exited(signal === null ? `exit status ${code}` : `killed by ${signal}`));
   }
 
-  #logLines(stream: Readable, identity: string): void {
-    createInterface({ input: stream }).on('line', (line) => this.#logger.warn({ worker: identity }, line));
+  #logLines(stream: Readable, identity: string, level: 'info' | 'warn'): void {
+    createInterface({ input: stream }).on('line', (line) => this.#logger[level]({ worker: identity }, line));
   }
 }

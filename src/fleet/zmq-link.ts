@@ -1,4 +1,5 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Router } from 'zeromq';
@@ -24,10 +25,9 @@ export class ZmqLink implements Link {
   #receiving: Promise<void> = Promise.resolve();
 
   constructor() {
-    this.#folder = mkdtempSync(join(tmpdir(), 'headrace-'));
+    this.#folder = join(tmpdir(), `headrace-${randomBytes(6).toString('hex')}`);
     const path = join(this.#folder, 'fleet');
     if (Buffer.byteLength(path) >= PATH_BYTES_MAX) {
-      rmSync(this.#folder, { recursive: true, force: true });
       throw new HeadraceError(
         'internal',
         `The workers' socket '${path}' has a path of ${PATH_BYTES_MAX} bytes or more; set TMPDIR to a shorter folder.`,
@@ -45,6 +45,7 @@ export class ZmqLink implements Link {
 
   async open(handlers: LinkHandlers): Promise<void> {
     this.#handlers = handlers;
+    mkdirSync(this.#folder, { mode: 0o700 });
     await this.#socket.bind(this.address);
     this.#receiving = this.#receive(handlers);
   }
