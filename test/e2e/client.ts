@@ -3,16 +3,16 @@ import { Ajv, type ValidateFunction } from 'ajv';
 import { WebSocket } from 'ws';
 import { SERVER_MESSAGES } from '../../src/wire/messages.ts';
 
+// biome-ignore lint/suspicious/noExplicitAny: each was checked against the schema that says what it holds
+export type Message = any;
+
 const ajv = new Ajv({ allowUnionTypes: true });
-const checks = new Map<string, ValidateFunction>(
+const checks = new Map<string, ValidateFunction<Message>>(
   Object.entries(SERVER_MESSAGES).map(([name, schema]) => [name, ajv.compile(schema)]),
 );
 
 /** Above every deadline that a request here has. */
 const ANSWER_MS = 20_000;
-
-// biome-ignore lint/suspicious/noExplicitAny: each was checked against the schema that says what it holds
-export type Message = any;
 
 interface Waiting {
   resolve: (message: Message) => void;

@@ -4,6 +4,7 @@ import { promisify } from 'node:util';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { findPython } from '../../src/fleet/python-spawner.ts';
+import type { Message } from './client.ts';
 import { type Engine, eventually, Lab } from './lab.ts';
 import { seeded } from './meters.ts';
 
@@ -57,7 +58,7 @@ test('all flights up to the given time are loaded before it is ready', async () 
   assert.equal(await engine.get('/readyz'), { ready: true, reasons: [], position: LOADED });
   assert.match(engine.out, `${FLIGHTS}: ${LOADED} events`);
   const response = await engine.post('/features', { view: 'airport_delay', entity_id: 'ORD' });
-  const { as_of, position } = await response.json();
+  const { as_of, position } = (await response.json()) as Message;
   assert.equal({ as_of, position }, { as_of: LAST, position: LOADED });
 });
 

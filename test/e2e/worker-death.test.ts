@@ -132,7 +132,7 @@ test('without any worker a get waits until its deadline and is told so, and late
   const response = await engine.post('/features', { entity_id: 'm3', timeout_ms: 100 });
   assert.is(response.status, 503);
   assert.ok(Number(response.headers.get('retry-after')) > 0);
-  assert.is((await response.json()).code, 'unavailable');
+  assert.is(((await response.json()) as Message).code, 'unavailable');
   process.kill(worker!.pid, 'SIGCONT');
   const again = await client.must({ ...question, features: ORACLE_FEATURES, timeout_ms: TIMEOUT_MS });
   for (const row of again.rows) checkRow(load.log, row);
