@@ -21,7 +21,7 @@ import pandas as pd
 
 AIRPORTS = ["ORD", "ATL", "LAX"]
 MOMENTS = ["2001-03-15T08:30:00Z", "2001-06-01T00:00:00Z", "2001-06-23T12:00:00Z"]
-RETENTION = pd.Timedelta("31d")
+RETENTION = pd.Timedelta("31D")
 TOLERANCE = 1e-9
 FLIGHTS = Path(__file__).parents[2] / "node_modules" / "vega-datasets" / "data" / "flights-3m.parquet"
 
@@ -47,7 +47,7 @@ def compute(flights: pd.DataFrame, airport: str, as_of: pd.Timestamp) -> dict[st
     def window(length: str) -> pd.DataFrame:
         return own[own["date"] > as_of - pd.Timedelta(length)]
 
-    hour, day, week, kept = window("1h"), window("24h"), window("7d"), own[own["date"] > as_of - RETENTION]
+    hour, day, week, kept = window("1h"), window("24h"), window("7D"), own[own["date"] > as_of - RETENTION]
     delays = week["delay"].dropna().to_numpy(float)
     values: dict[str, Any] = {
         "departures_1h": len(hour),
@@ -78,9 +78,9 @@ def compute(flights: pd.DataFrame, airport: str, as_of: pd.Timestamp) -> dict[st
 
 
 def last(column: pd.Series) -> Any:
-    """Return the newest value that is there."""
+    """Return the newest value that is there, NaN where none is."""
     known = column.dropna()
-    return known.iloc[-1] if len(known) else None
+    return known.iloc[-1] if len(known) else math.nan
 
 
 def slope(values: np.ndarray) -> float | None:
