@@ -172,7 +172,9 @@ export class Metrics implements EdgeMetrics {
 
   #engine({ drift, alerts, log, freshness, push }: MetricSources): void {
     this.#gauge('headrace_drift_score', 'Seed score by feature', ['view', 'version', 'feature'], (add) => {
-      for (const { score, ...labels } of drift()) if (score !== null) add(score, labels);
+      for (const { view, version, feature, score } of drift()) {
+        if (score !== null) add(score, { view, version, feature });
+      }
     });
     this.#gauge('headrace_alerts_firing', 'Alerts that fire', ['name', 'severity'], (add) => {
       const counts = new Map<string, number>();
