@@ -72,6 +72,7 @@ export class PythonSpawner implements Spawner {
   }
 
   #watchExit(child: ChildProcess, exited: (reason: string) => void): void {
+    // An error without a pid is a start that failed, and no exit follows it.
     child.once('error', (error) => {
       if (child.pid === undefined) exited(`'${this.#python}' could not be started: ${error.message}`);
     });

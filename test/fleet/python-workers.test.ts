@@ -62,6 +62,7 @@ async function openRig(folder: string, changes: Partial<Config> = {}): Promise<R
   const config = { ...defaultConfig(), workers: 2, shards: 8, ...changes };
   const clock = new EventClock();
   const acknowledge = new Map<number, () => void>();
+  let closing = false;
   const { store, state } = await StoreThread.open(
     {
       folder,
@@ -81,7 +82,9 @@ async function openRig(folder: string, changes: Partial<Config> = {}): Promise<R
         for (const { id } of group.commits) acknowledge.get(id)!();
       },
       warning: (error) => assert.unreachable(error.message),
-      failed: (error) => assert.unreachable(error.message),
+      failed: (error) => {
+        if (!closing) throw error;
+      },
     },
   );
   const dictionaries = new Dictionaries(state.dictionaries);
@@ -138,6 +141,7 @@ async function openRig(folder: string, changes: Partial<Config> = {}): Promise<R
         fleet.compute([job]);
       }),
     close: async () => {
+      closing = true;
       await fleet.drain();
       await store.close();
     },
