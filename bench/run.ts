@@ -15,10 +15,11 @@ const alone: Record<string, () => Promise<Figure[]>> = { start, push };
 const onFlights: Record<string, (engine: Engine) => Promise<Figure[]>> = {
   http: httpHit,
   ws: async (engine) => [...(await wsHit(engine, 1)), ...(await wsHit(engine, 16))],
-  miss,
 };
+/** These open the log of the flights by themselves. */
+const onData: Record<string, (data: string) => Promise<Figure[]>> = { miss };
 
-const known = [...Object.keys(alone), ...Object.keys(onFlights)];
+const known = [alone, onFlights, onData].flatMap((questions) => Object.keys(questions));
 const asked = process.argv.slice(2);
 const unknown = asked.filter((name) => !known.includes(name));
 if (unknown.length > 0) {
@@ -31,7 +32,7 @@ const figures: Figure[] = [];
 for (const [name, question] of Object.entries(alone)) {
   if (wanted(name)) take(await question());
 }
-if (Object.keys(onFlights).some(wanted)) {
+if ([...Object.keys(onFlights), ...Object.keys(onData)].some(wanted)) {
   const data = here('../.data/bench');
   mkdirSync(data, { recursive: true });
   // Values do not grow old while they are measured: nothing is ingested and the clock is that of the events.
@@ -43,6 +44,9 @@ if (Object.keys(onFlights).some(wanted)) {
     }
   } finally {
     await engine.close();
+  }
+  for (const [name, question] of Object.entries(onData)) {
+    if (wanted(name)) take(await question(data));
   }
 }
 
