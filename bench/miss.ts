@@ -1,6 +1,7 @@
 /**
  * A miss (a value computed by a worker over ZeroMQ on a resident window) beside a bare ZeroMQ round trip. The engine's
- * rooms run in this process, so that what is measured is from asking to having the row. Engine, workers and both ends of the bare round trip are pinned to the same core.
+ * rooms run in this process, so that what is measured is from asking to having the row. Engine, workers
+ * and both ends of the bare round trip are pinned to the same core.
  */
 import { execFileSync } from 'node:child_process';
 import { Piscina } from 'piscina';
