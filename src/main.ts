@@ -27,7 +27,7 @@ function stopping(): AbortSignal {
 }
 
 const list = (text: string): string[] => text.split(',').filter((name) => name !== '');
-const collect = (text: string, before: string[]): string[] => [...before, text];
+const collect = (text: string, before: string[] = []): string[] => [...before, text];
 
 function positive(text: string): number {
   const value = Number(text);
@@ -36,12 +36,18 @@ function positive(text: string): number {
   return value;
 }
 
-/** What a person reads of an option: limits and choices beside what it means. */
-function describe({ description, min, max, choices }: Option): string {
-  if (choices !== undefined) return `${description} (${choices.join(', ')})`;
-  if (min === undefined) return description;
-  return `${description} (${max === undefined ? `at least ${min}` : `${min} to ${max}`})`;
+/** What a person reads of an option: default, limits and choices beside what it means. */
+function describe({ description, default: value, min, max, choices }: Option): string {
+  const limits = max === undefined ? `at least ${min}` : `${min} to ${max}`;
+  const taken = choices?.join(', ') ?? (min === undefined ? '' : limits);
+  return `${description} (default: ${value === '' ? 'empty' : value}${taken === '' ? '' : `; ${taken}`})`;
 }
+
+// A reader that has seen enough (`| head`) is no failure.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit(0);
+});
 
 const program = new Command('headrace')
   .description('Real-time ML features: events in, features computed, served and pushed.')
@@ -53,12 +59,10 @@ const serve = program
   .command('serve')
   .description('Start the engine on a registry; SIGTERM or Ctrl-C drains it')
   .argument('<registry>', 'features.yaml')
-  .option('--load <SOURCE=FILE>', 'load a Parquet, CSV or NDJSON file before being ready; may be repeated', collect, [])
+  .option('--load <SOURCE=FILE>', 'load a Parquet, CSV or NDJSON file before being ready; may be repeated', collect)
   .option('--load-until <time>', 'load events up to and including this time (ISO 8601)');
 for (const [name, option] of Object.entries(OPTIONS)) {
-  serve.addOption(
-    new Flag(`${flagOf(name)} <value>`, describe(option)).default(undefined, String(option.default || "''")),
-  );
+  serve.option(`${flagOf(name)} <value>`, describe(option));
 }
 serve.addHelpText(
   'after',
@@ -72,7 +76,7 @@ serve.action(async (registry: string, flags: Record<string, string | string[]>) 
   const options = {
     registry,
     config: parseConfig(Object.fromEntries(given)),
-    load: flags['load'] as string[],
+    load: (flags['load'] ?? []) as string[],
     ...(flags['loadUntil'] === undefined ? {} : { loadUntil: flags['loadUntil'] as string }),
   };
   // A parent that opened a channel is told where the engine is, so that it need not guess the port.
