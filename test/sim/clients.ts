@@ -1,0 +1,439 @@
+/** Clients that subscribe, over connections that may be slow, and hold each update to what they were promised. */
+import type { HeadraceError } from '../../src/errors.ts';
+import type { Sink } from '../../src/push/sink.ts';
+import type { View } from '../../src/registry/view.ts';
+import type { Query } from '../../src/serve/query.ts';
+import type { Subscribed } from '../../src/wire/service.ts';
+import { parseTime } from '../../src/wire/time.ts';
+import { entityIdsOf } from './requests.ts';
+import type { Scalar } from './value-of.ts';
+import { checkRow, published, type Seen, sameFeatures, select, shown, viewName, type World } from './world.ts';
+
+/** A row or an update as JSON. */
+interface Told {
+  entity_id: string;
+  topic?: number;
+  revision: number;
+  features: Record<string, Scalar>;
+  as_of: string;
+  position: number;
+  event_time: string | null;
+  valid_until: string | null;
+  stale?: true;
+  error?: { code: string };
+}
+
+/** What a client knows of one entity of a topic. */
+interface Held {
+  /** Null: no value has come yet. */
+  seen: Seen | null;
+  /** It has a snapshot, or wanted none: updates may come. */
+  ready: boolean;
+  /** It asked for no snapshot: until something changes it need hear of nothing. */
+  mayBeEmpty: boolean;
+  /** Its next update may bring the same bits: others may have passed it by. */
+  passedBy: boolean;
+}
+
+interface ClientTopic {
+  id: number;
+  view: View;
+  places: number[] | null;
+  held: Map<string, Held>;
+}
+
+/** A `subscribe` that is not answered. */
+interface Pending {
+  view: View;
+  places: number[] | null;
+  entityIds: string[];
+  given: Set<string>;
+  resume: Record<string, Seen>;
+  needs: Map<string, number>;
+  deadlineMs: number;
+}
+
+type Queued = { frame: Buffer } | { message: object };
+
+class Client implements Sink {
+  readonly name: string;
+  readonly topics: ClientTopic[] = [];
+  readonly pending = new Set<Pending>();
+  readonly epoch: string;
+  /** Frames that may be buffered before it is congested. */
+  readonly capacity: number;
+  closed = false;
+  #buffered = 0;
+  #queue: Queued[] = [];
+  readonly #clients: Clients;
+
+  constructor(clients: Clients, name: string, epoch: string, capacity: number) {
+    this.#clients = clients;
+    this.name = name;
+    this.epoch = epoch;
+    this.capacity = capacity;
+  }
+
+  get congested(): boolean {
+    return this.#buffered >= this.capacity;
+  }
+
+  update(frame: Buffer): void {
+    this.#buffered++;
+    this.#queue.push({ frame });
+  }
+
+  control(message: object): void {
+    this.#queue.push({ message });
+  }
+
+  flush(): void {
+    for (const item of this.#queue.splice(0)) {
+      if ('frame' in item) this.#clients.updated(this, item.frame);
+    }
+  }
+
+  /** What is buffered has left. @returns whether anything had been */
+  drain(): boolean {
+    const had = this.#buffered > 0;
+    this.#buffered = 0;
+    return had;
+  }
+
+  topicOf(view: View, places: number[] | null): ClientTopic | undefined {
+    return this.topics.find((topic) => topic.view === view && `${topic.places}` === `${places}`);
+  }
+}
+
+export class Clients {
+  readonly #world: World;
+  #clients: Client[] = [];
+  #named = 0;
+  /** Bytes of each update, by topic, entity and revision; and its Buffer in this turn. */
+  readonly #frames = new Map<string, { text: string; frame: Buffer; turn: number }>();
+  #turn = 0;
+  updates = 0;
+
+  constructor(world: World) {
+    this.#world = world;
+  }
+
+  get size(): number {
+    return this.#clients.length;
+  }
+
+  get pending(): number {
+    return this.#clients.reduce((sum, { pending }) => sum + pending.size, 0);
+  }
+
+  /** Called as time passes: a turn of the engine is over. */
+  check(): void {
+    this.#turn++;
+    const nowMs = this.#world.time.monotonicMs();
+    for (const client of this.#clients) {
+      for (const { deadlineMs } of client.pending) {
+        if (nowMs > deadlineMs + 1) this.#world.fail(`a subscription of ${client.name} hangs`);
+      }
+    }
+  }
+
+  connect(): void {
+    const { random, engine } = this.#world;
+    const capacity = random.chance(0.6) ? Number.POSITIVE_INFINITY : random.int(1, 4);
+    this.#add(capacity, engine.epoch);
+    this.subscribe();
+  }
+
+  subscribe(): void {
+    const { random, views } = this.#world;
+    if (this.#clients.length === 0) {
+      this.connect();
+      return;
+    }
+    const client = random.pick(this.#clients);
+    const view = random.pick(views);
+    const places = random.chance(0.6) ? null : [random.int(0, 1)];
+    const entityIds = random.some(entityIdsOf(view), random.int(1, 4));
+    this.#subscribe(client, view, places, entityIds, random.chance(0.85), {});
+  }
+
+  unsubscribe(): void {
+    const { random, engine, trace } = this.#world;
+    const client = this.#clients.length === 0 ? undefined : random.pick(this.#clients);
+    const topic = client === undefined || client.topics.length === 0 ? undefined : random.pick(client.topics);
+    if (client === undefined || topic === undefined) return;
+    const some = random.chance(0.5) ? random.some(entityIdsOf(topic.view), 2) : null;
+    trace(`unsubscribe ${client.name} topic ${topic.id} ${some}`);
+    for (const pending of client.pending) {
+      if (pending.view !== topic.view || `${pending.places}` !== `${topic.places}`) continue;
+      for (const entityId of some ?? pending.entityIds) pending.given.delete(entityId);
+    }
+    for (const entityId of some ?? [...topic.held.keys()]) topic.held.delete(entityId);
+    try {
+      engine.service.unsubscribe(client, topic.id, some);
+    } catch (error) {
+      this.#world.fail(`unsubscribe of ${client.name} fails: ${(error as HeadraceError).message}`);
+    }
+    const waits = [...client.pending].some(({ view, given }) => view === topic.view && given.size > 0);
+    if (topic.held.size === 0 && !waits) client.topics.splice(client.topics.indexOf(topic), 1);
+  }
+
+  close(): void {
+    if (this.#clients.length === 0) return;
+    this.#close(this.#world.random.pick(this.#clients));
+  }
+
+  closeAll(): void {
+    for (const client of [...this.#clients]) this.#close(client);
+  }
+
+  /** A connection is lost, and its client comes back with what it has. */
+  reconnect(): void {
+    const { random } = this.#world;
+    if (this.#clients.length === 0) return;
+    const client = random.pick(this.#clients);
+    this.#close(client);
+    this.#resume(client);
+  }
+
+  /** The engine was started anew: all connections were lost. */
+  reconnectAll(): void {
+    const clients = this.#clients;
+    this.#clients = [];
+    this.#frames.clear();
+    for (const client of clients) {
+      client.closed = true;
+      this.#resume(client);
+    }
+  }
+
+  drainSome(): void {
+    const { random } = this.#world;
+    for (const client of [...this.#clients]) if (random.chance(0.5)) this.#drain(client);
+  }
+
+  drainAll(): void {
+    for (const client of [...this.#clients]) this.#drain(client);
+  }
+
+  /** A frame has reached its client. */
+  updated(client: Client, frame: Buffer): void {
+    const { world } = { world: this.#world };
+    if (client.closed) {
+      world.fail(`${client.name} is closed, and an update comes`);
+      return;
+    }
+    this.updates++;
+    const text = textOf(frame);
+    const told = JSON.parse(text) as Told;
+    const topic = client.topics.find(({ id }) => id === told.topic);
+    const held = topic?.held.get(told.entity_id);
+    const fail = (why: string) =>
+      world.fail(`update of ${told.entity_id}, topic ${told.topic}, to ${client.name}: ${why}`);
+    if (topic === undefined || held === undefined) {
+      fail('it is not subscribed to that');
+      return;
+    }
+    if (!held.ready) {
+      fail('its snapshot has not come');
+      return;
+    }
+    const seen = seenOf(topic.view, topic.places, told);
+    world.trace(`  ${client.name} hears of ${told.entity_id}: ${brief(seen)}`);
+    checkRow(world, topic.view, topic.places, told.entity_id, seen);
+    this.#checkFrame(told, text, frame);
+    if (held.seen !== null) {
+      if (seen.revision <= held.seen.revision) fail(`revision ${seen.revision} follows ${held.seen.revision}`);
+      if (seen.position < held.seen.position) fail(`position ${seen.position} follows ${held.seen.position}`);
+      if (!held.passedBy && sameFeatures(seen.features, held.seen.features)) fail(`no bit differs: ${shown(seen)}`);
+    }
+    held.passedBy = !world.roomy || client.capacity < Number.POSITIVE_INFINITY;
+    held.seen = seen;
+  }
+
+  /** Whether each client holds what is true now. @param sinceMs what changed since then may be on its way */
+  findMissing(sinceMs: number): string | null {
+    const { engine, oracle, time } = this.#world;
+    const now = engine.core.clock.now();
+    const after =
+      this.#world.registry.clock.mode === 'wall' ? now - Math.round((time.monotonicMs() - sinceMs) * 1000) : now;
+    for (const client of this.#clients) {
+      for (const { view, places, held } of client.topics) {
+        for (const [entityId, { seen, mayBeEmpty }] of held) {
+          if (seen === null && mayBeEmpty) continue;
+          const values = oracle.valuesWithin(view, entityId, after, now, oracle.head);
+          const whole = values.map((value) => ({ ...value, features: select(value.features, places) }));
+          if (seen !== null && whole.some(({ features }) => sameFeatures(features, seen.features))) continue;
+          const what = seen === null ? 'nothing' : `${shown(seen)} as of ${seen.asOf} at ${seen.position}`;
+          return `${client.name} holds ${what} of ${viewName(view)} ${places} ${entityId}; it is ${shown(whole.at(-1)!)} at ${now}, ${oracle.head}`;
+        }
+      }
+    }
+    return null;
+  }
+
+  #add(capacity: number, epoch: string): Client {
+    this.#named++;
+    const client = new Client(this, `client ${this.#named}`, epoch, capacity);
+    this.#clients.push(client);
+    return client;
+  }
+
+  #close(client: Client): void {
+    this.#world.trace(`close ${client.name}`);
+    client.flush();
+    client.closed = true;
+    this.#clients.splice(this.#clients.indexOf(client), 1);
+    this.#world.engine.service.closed(client);
+  }
+
+  #resume(before: Client): void {
+    const { engine } = this.#world;
+    const client = this.#add(before.capacity, engine.epoch);
+    for (const { view, places, held } of before.topics) {
+      const kept = [...held].flatMap(([entityId, { seen }]): [string, Seen][] =>
+        seen === null ? [] : [[entityId, seen]],
+      );
+      const resume = before.epoch === engine.epoch ? Object.fromEntries(kept) : {};
+      this.#subscribe(client, view, places, [...held.keys()], true, resume);
+    }
+  }
+
+  #drain(client: Client): void {
+    // A socket drains in a turn of its own.
+    this.#turn++;
+    if (client.drain()) this.#world.engine.service.drained(client);
+  }
+
+  #subscribe(
+    client: Client,
+    view: View,
+    places: number[] | null,
+    entityIds: string[],
+    snapshot: boolean,
+    resume: Record<string, Seen>,
+  ): void {
+    if (entityIds.length === 0) return;
+    const { engine, time, random, oracle, trace } = this.#world;
+    const timeoutMs = random.pick([30, 1000, 5000, 5000]);
+    const query: Query = { view, select: places, entityIds, timeoutMs, asOf: null, position: null, minPosition: 0 };
+    const revisions = Object.fromEntries(Object.entries(resume).map(([id, { revision }]) => [id, revision]));
+    const pending: Pending = {
+      view,
+      places,
+      entityIds,
+      given: new Set(entityIds),
+      resume,
+      needs: new Map(entityIds.map((id) => [id, oracle.lastTouch(view, id, published(this.#world))])),
+      deadlineMs: time.monotonicMs() + timeoutMs,
+    };
+    trace(`subscribe ${client.name} ${viewName(view)} ${places} [${entityIds}] snapshot=${snapshot} ${timeoutMs} ms`);
+    client.pending.add(pending);
+    engine.service.subscribe(
+      client,
+      { query, snapshot, resume: Object.keys(resume).length === 0 ? null : { epoch: client.epoch, revisions } },
+      (error, answer) => {
+        if (engine !== this.#world.engine) return;
+        if (!client.pending.delete(pending))
+          return this.#world.fail(`a subscription of ${client.name} is answered twice`);
+        if (client.closed) return;
+        if (answer === null) this.#world.fail(`a subscription of ${client.name} fails: ${error?.message}`);
+        else this.#subscribed(client, pending, answer, snapshot);
+      },
+    );
+  }
+
+  #subscribed(client: Client, pending: Pending, answer: Subscribed, snapshot: boolean): void {
+    client.flush();
+    const { view, places, given, resume } = pending;
+    const later = (id: string) =>
+      [...client.pending].some(
+        (other) => other.view === view && `${other.places}` === `${places}` && other.given.has(id),
+      );
+    const ids = pending.entityIds.filter((id) => given.has(id) || later(id));
+    let topic = client.topics.find(({ id }) => id === answer.topic);
+    if (topic !== undefined && (topic.view !== view || `${topic.places}` !== `${places}`)) {
+      this.#world.fail(`topic ${answer.topic} is two topics`);
+    }
+    if (ids.length === 0) return;
+    // A topic that everyone had left begins anew under another number.
+    const former = client.topicOf(view, places);
+    if (former !== undefined && former !== topic) client.topics.splice(client.topics.indexOf(former), 1);
+    if (topic === undefined) {
+      topic = { id: answer.topic, view, places, held: new Map() };
+      client.topics.push(topic);
+    }
+    const rows = new Map((JSON.parse(String(answer.rows)) as Told[]).map((told) => [told.entity_id, told]));
+    for (const entityId of ids) {
+      const held: Held = topic.held.get(entityId) ?? {
+        seen: resume[entityId] ?? null,
+        ready: false,
+        mayBeEmpty: true,
+        passedBy: false,
+      };
+      topic.held.set(entityId, held);
+      held.ready = true;
+      if (snapshot) held.mayBeEmpty = false;
+      held.passedBy ||= !snapshot || !this.#world.roomy || client.capacity < Number.POSITIVE_INFINITY;
+      const told = rows.get(entityId);
+      if (told !== undefined && told.error === undefined) this.#snapshot(client, topic, held, pending, told);
+      else if (told?.error !== undefined) held.passedBy = true;
+      else if (snapshot && resume[entityId] === undefined) {
+        this.#world.fail(`the snapshot of ${client.name} lacks ${entityId}`);
+      }
+    }
+  }
+
+  #snapshot(client: Client, { view, places }: ClientTopic, held: Held, { needs }: Pending, told: Told): void {
+    const { world } = { world: this.#world };
+    const entityId = told.entity_id;
+    const seen = seenOf(view, places, told);
+    const fail = (why: string) => world.fail(`snapshot of ${entityId} for ${client.name}: ${why}`);
+    world.trace(`  ${client.name} has a snapshot of ${entityId}: ${brief(seen)}${told.stale === true ? ' stale' : ''}`);
+    checkRow(world, view, places, entityId, seen);
+    if (told.stale !== true && seen.position < needs.get(entityId)!) {
+      fail(`position ${seen.position}, and an event at ${needs.get(entityId)} touched it before`);
+    }
+    if (held.seen !== null && seen.revision < held.seen.revision) {
+      fail(`revision ${seen.revision} follows ${held.seen.revision}`);
+    }
+    held.seen = seen;
+  }
+
+  /** The same bytes for everyone, and in one turn the same Buffer. */
+  #checkFrame({ topic, entity_id, revision }: Told, text: string, frame: Buffer): void {
+    const name = `${topic}|${entity_id}|${revision}`;
+    const other = this.#frames.get(name);
+    if (other !== undefined && other.text !== text) {
+      this.#world.fail(`two subscribers of ${name} are told ${text} and ${other.text}`);
+    }
+    if (other !== undefined && other.turn === this.#turn && other.frame !== frame) {
+      this.#world.fail(`the update ${name} is made twice in one turn`);
+    }
+    this.#frames.set(name, { text, frame, turn: this.#turn });
+  }
+}
+
+const brief = (seen: Seen) => `revision ${seen.revision} at ${seen.position} as of ${seen.asOf} ${shown(seen)}`;
+
+/** The text of a whole, unmasked text frame. */
+function textOf(frame: Buffer): string {
+  const short = frame[1]!;
+  return frame.toString('utf8', short < 126 ? 2 : 4);
+}
+
+function seenOf(view: View, places: number[] | null, told: Told): Seen {
+  const time = (text: string | null) => (text === null ? null : parseTime(text));
+  const names = view.features.map(({ name }) => name);
+  return {
+    asOf: parseTime(told.as_of),
+    position: told.position,
+    revision: told.revision,
+    eventTime: time(told.event_time),
+    validUntil: time(told.valid_until),
+    features: select(
+      names.map((name) => told.features[name] ?? null),
+      places,
+    ),
+  };
+}

@@ -1,0 +1,347 @@
+/** One schedule: a seed decides everything that happens, and how the weather is. */
+import { mkdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Config } from '../../src/config.ts';
+import { Clients } from './clients.ts';
+import type { CrewWeather } from './crew.ts';
+import { Engine } from './engine.ts';
+import { Oracle } from './oracle.ts';
+import { Producers } from './producers.ts';
+import { Random } from './random.ts';
+import { Requests } from './requests.ts';
+import { type ClockKind, SHOPS } from './shop.ts';
+import { VirtualTime } from './virtual-time.ts';
+import type { World } from './world.ts';
+
+const STEPS = 110;
+const TRACE_LINES = 60;
+/** In which all that was asked for has come, after the last fault. */
+const SETTLE_MS = 30_000;
+/** Shutting down takes no longer. */
+const DRAIN_MS = 8000;
+
+/** A promise was broken; the message says which, when, and how to see it again. */
+export class Violation extends Error {
+  override readonly name = 'Violation';
+}
+
+export interface Totals {
+  events: number;
+  requests: number;
+  updates: number;
+  deaths: number;
+}
+
+interface Plan {
+  clock: ClockKind;
+  config: Partial<Config>;
+  weather: CrewWeather;
+  calm: boolean;
+  roomy: boolean;
+  commitMsMax: number;
+  weights: Record<keyof typeof ACTIONS, number>;
+}
+
+const CLEAR = { death: 0, hang: 0, failure: 0 };
+
+function planOf(random: Random): Plan {
+  const calm = random.chance(0.3);
+  const roomy = random.chance(0.5);
+  const narrow = !calm && random.chance(0.15);
+  const config: Partial<Config> = {
+    workers: random.int(1, 3),
+    shards: random.int(3, 9),
+    cache_entries_max: roomy ? 10_000 : random.int(1, 12),
+    memory_guard_bytes: roomy ? 0 : 1,
+    cache_purge_interval_ms: random.pick([500, 30_000]),
+    hang_ms: 1500,
+    start_ms: 1500,
+    restart_backoff_ms_max: 150,
+    pending_jobs_max: narrow ? random.int(2, 6) : 10_000,
+    rows_per_frame_max: random.pick([1, 3, 1000, 1000]),
+    frame_bytes_max: random.pick([100, 1000, 1e6, 1e6]),
+    pending_apply_bytes_max: random.pick([300, 3000, 1e6, 1e6]),
+    commit_bytes_max: random.pick([64, 1000, 1e6]),
+    drift_interval_ms: random.pick([2000, 60_000]),
+    drift_window: 8,
+    drift_baseline: 8,
+    drift_entities_max: 4,
+    drain_ms: DRAIN_MS,
+  };
+  const slow = random.chance(0.3);
+  const faults = calm
+    ? CLEAR
+    : { death: random.pick([0, 0.01, 0.05]), hang: random.pick([0, 0.005]), failure: random.pick([0, 0, 0.02]) };
+  const weather = { delayMsMax: random.pick([1, 20, 150]), workMsMax: slow ? 900 : random.pick([2, 60]), ...faults };
+  const chaos = calm ? 0 : 1;
+  return {
+    clock: random.pick(['event', 'event', 'orders', 'wall', 'wall']),
+    config,
+    weather,
+    calm,
+    roomy,
+    commitMsMax: random.pick([1, 15, 300]),
+    weights: {
+      send: 10,
+      retry: 2.5,
+      get: 12,
+      hot: 2,
+      connect: 1,
+      subscribe: 2,
+      unsubscribe: 1,
+      close: 0.4,
+      reconnect: 0.6,
+      drainSome: 2,
+      kill: chaos,
+      hang: chaos * 0.3,
+      doom: chaos * 0.5,
+      shiftWall: 0.3,
+      crash: chaos * 0.15,
+    },
+  };
+}
+
+const ACTIONS = {
+  send: (schedule: Schedule) => schedule.producers.send(),
+  retry: (schedule: Schedule) => schedule.producers.retry(),
+  get: (schedule: Schedule) => schedule.requests.getSomething(),
+  hot: (schedule: Schedule) => schedule.requests.hot(),
+  connect: (schedule: Schedule) => schedule.clients.connect(),
+  subscribe: (schedule: Schedule) => schedule.clients.subscribe(),
+  unsubscribe: (schedule: Schedule) => schedule.clients.unsubscribe(),
+  close: (schedule: Schedule) => schedule.clients.close(),
+  reconnect: (schedule: Schedule) => schedule.clients.reconnect(),
+  drainSome: (schedule: Schedule) => schedule.clients.drainSome(),
+  kill: (schedule: Schedule) => schedule.kill(),
+  hang: (schedule: Schedule) => schedule.hang(),
+  doom: (schedule: Schedule) => schedule.doom(),
+  shiftWall: (schedule: Schedule) => schedule.shiftWall(),
+  crash: (schedule: Schedule) => schedule.crash(),
+};
+
+class Schedule implements World {
+  readonly seed: number;
+  readonly random: Random;
+  readonly time = new VirtualTime();
+  readonly registry: World['registry'];
+  readonly views: World['views'];
+  readonly oracle: Oracle;
+  readonly calm: boolean;
+  readonly roomy: boolean;
+  readonly requests: Requests;
+  readonly producers: Producers;
+  readonly clients: Clients;
+  engine: Engine;
+  acked = 0;
+  draining = false;
+  deaths = 0;
+  readonly #plan: Plan;
+  readonly #folder: string;
+  readonly #trace: string[] = [];
+  #step = 'start';
+  #starts = 0;
+  #violation: Violation | null = null;
+
+  constructor(seed: number, folder: string) {
+    this.seed = seed;
+    this.#folder = folder;
+    this.random = new Random(seed);
+    const plan = planOf(this.random);
+    this.#plan = plan;
+    this.calm = plan.calm;
+    this.roomy = plan.roomy;
+    this.registry = SHOPS[plan.clock];
+    this.views = [...this.registry.views.values()].flat();
+    this.oracle = new Oracle(this.registry);
+    this.requests = new Requests(this);
+    this.producers = new Producers(this, this.requests);
+    this.clients = new Clients(this);
+    this.engine = this.#start();
+  }
+
+  readonly trace = (line: string): void => {
+    this.#trace.push(`${this.time.monotonicMs().toFixed(3)} ms  ${line}`);
+    if (this.#trace.length > TRACE_LINES) this.#trace.shift();
+  };
+
+  readonly fail = (why: string): void => {
+    const weather = JSON.stringify({ ...this.#plan, weights: undefined });
+    this.#violation ??= new Violation(
+      `${this.#trace.join('\n')}\n\n${weather}\n${why}\n` +
+        `at step ${this.#step}; again with SIM_SEED=${this.seed} SIM_SCHEDULES=1\n`,
+    );
+  };
+
+  get totals(): Totals {
+    const { oracle, requests, clients, deaths } = this;
+    return { events: oracle.head, requests: requests.count, updates: clients.updates, deaths };
+  }
+
+  async run(): Promise<void> {
+    const outside = (error: unknown) => this.fail(`an exception: ${(error as Error)?.stack ?? String(error)}`);
+    process.on('uncaughtException', outside);
+    try {
+      for (let step = 0; step < STEPS; step++) {
+        this.#step = String(step);
+        ACTIONS[this.random.weighted(this.#plan.weights)](this);
+        await this.pass(this.random.number({ 0: 3, 1: 6, 30: 6, 300: 3, 3000: 0.6 }) * (0.5 + this.random.next()));
+      }
+      await this.#settle();
+      await this.#stop();
+    } catch (error) {
+      if (error instanceof Violation) throw error;
+      outside(error);
+      throw this.#violation;
+    } finally {
+      process.off('uncaughtException', outside);
+    }
+  }
+
+  /** Lets time pass; ends the schedule where a promise was broken. */
+  async pass(ms: number): Promise<void> {
+    await this.time.pass(ms, () => {
+      this.requests.check();
+      this.producers.check();
+      this.clients.check();
+      if (this.#violation !== null) throw this.#violation;
+    });
+    if (this.#violation !== null) throw this.#violation;
+  }
+
+  kill(): void {
+    const { live } = this.engine.crew;
+    if (live.length > 0) this.engine.crew.killOne(this.random.pick(live));
+  }
+
+  hang(): void {
+    const { live } = this.engine.crew;
+    if (live.length > 0) this.engine.crew.hang(this.random.pick(live));
+  }
+
+  /** A worker dies, and so do those that follow it: others must take its shards. */
+  doom(): void {
+    const { live, doomed } = this.engine.crew;
+    if (live.length === 0) return;
+    const identity = this.random.pick(live);
+    doomed.set(Number(/^w(\d+)-/.exec(identity)![1]), this.random.int(2, 7));
+    this.engine.crew.killOne(identity);
+  }
+
+  shiftWall(): void {
+    const ms = this.random.int(-20_000, 20_000);
+    this.trace(`the system's clock is set by ${ms} ms`);
+    this.time.shiftWall(ms);
+  }
+
+  /** The engine dies and is started again on what the log has. */
+  crash(): void {
+    this.trace('the engine dies');
+    this.engine.crash();
+    this.producers.forget();
+    this.requests.forget();
+    this.deaths += this.engine.crew.deaths;
+    this.engine = this.#start();
+    if (this.engine.core.head !== this.oracle.head)
+      this.fail(`the log has ${this.engine.core.head} events after the restart`);
+    if (this.engine.core.head < this.acked) this.fail('acknowledged events are lost');
+    this.clients.reconnectAll();
+  }
+
+  #start(): Engine {
+    const { config, weather, commitMsMax } = this.#plan;
+    this.#starts++;
+    return new Engine({
+      folder: this.#folder,
+      config,
+      registry: this.registry,
+      time: this.time,
+      random: this.random.fork(),
+      weather,
+      commitMsMax,
+      appended: (batch) => this.producers.appended(batch),
+      written: (group) => this.producers.written(group),
+      trace: this.trace,
+      fail: this.fail,
+      epoch: `epoch ${this.#starts}`,
+    });
+  }
+
+  /** The weather clears up: everything is answered, and every client holds what is true. */
+  async #settle(): Promise<void> {
+    this.#step = 'settle';
+    this.trace('the weather clears up');
+    this.engine.crew.clearUp();
+    await this.#quiet();
+    this.producers.sendToAll(1000);
+    await this.#quiet();
+    // Nothing more happens, but time goes on.
+    await this.pass(this.random.int(0, 60_000));
+    await this.#quiet();
+  }
+
+  async #quiet(): Promise<void> {
+    const sinceMs = this.time.monotonicMs();
+    let busy: string | null = 'nothing';
+    for (let lastMs = sinceMs; lastMs < sinceMs + SETTLE_MS; lastMs = this.time.monotonicMs()) {
+      this.clients.drainAll();
+      const beforeMs = Math.max(sinceMs, lastMs - 2500);
+      busy = this.#busy() ?? this.clients.findMissing(beforeMs);
+      if (busy === null) return;
+      await this.pass(200);
+    }
+    this.fail(`it does not come to rest: ${busy}`);
+    await this.pass(0);
+  }
+
+  /** What is still under way; null: nothing. */
+  #busy(): string | null {
+    const { core } = this.engine;
+    const { workers, ready } = core.fleet.status();
+    if (!ready) return 'not all shards have an owner';
+    if (this.requests.open > 0) return `${this.requests.open} requests`;
+    if (this.clients.pending > 0) return `${this.clients.pending} subscriptions`;
+    if (this.producers.open > 0 || core.ingest.pending > 0) return `${core.ingest.pending} batches`;
+    if (core.ingest.inflightBytes > 0) return `${core.ingest.inflightBytes} bytes of events`;
+    if (core.serve.flights > 0) return `${core.serve.flights} flights`;
+    const slot = workers.find(
+      ({ queue, queue_bytes, in_flight_ms }) => queue + queue_bytes > 0 || in_flight_ms !== null,
+    );
+    return slot === undefined ? null : `worker ${slot.identity}`;
+  }
+
+  async #stop(): Promise<void> {
+    this.#step = 'stop';
+    const { core, crew, timers } = this.engine;
+    this.clients.closeAll();
+    const { topics, watched, subscribers } = core.push.sizes;
+    if (topics + watched + subscribers > 0) this.fail(`all clients left ${JSON.stringify(core.push.sizes)} behind`);
+    this.requests.getSomething();
+    this.draining = true;
+    let drained = false;
+    void core.fleet.drain().then(() => {
+      drained = true;
+    });
+    await this.pass(DRAIN_MS + 500);
+    if (!drained || crew.live.length > 0) this.fail(`the fleet does not end: ${crew.live}`);
+    core.close();
+    await this.pass(60_000);
+    if (this.requests.open > 0) this.fail('a request is open after all has ended');
+    if (timers.pending.size > 0) this.fail(`${timers.pending.size} timers are set after all has ended`);
+    this.deaths += crew.deaths;
+    this.engine.closeLog();
+    await this.pass(0);
+  }
+}
+
+/** Runs the schedule of a seed; rejects with a {@link Violation}. @param folder for its log; made and removed again */
+export async function runSchedule(seed: number, folder: string): Promise<Totals> {
+  const own = join(folder, String(seed));
+  mkdirSync(own);
+  try {
+    const schedule = new Schedule(seed, own);
+    await schedule.run();
+    return schedule.totals;
+  } finally {
+    rmSync(own, { recursive: true, force: true });
+  }
+}
