@@ -97,7 +97,9 @@ export class Push {
   snapshotSent(sink: Sink, topic: number, entityId: string, revision: number): void {
     const subscriber = this.#subscribers.get(sink);
     const feed = subscriber?.feeds.get(topic)?.get(entityId);
-    if (subscriber !== undefined && feed?.waiting.has(subscriber)) this.#join(subscriber, feed, revision);
+    if (subscriber === undefined || feed === undefined) return;
+    if (feed.waiting.has(subscriber)) this.#join(subscriber, feed, revision);
+    else if (feed.revision <= revision) subscriber.overtake(feed);
   }
 
   /** @param entityIds null: the whole topic. @returns whether the connection was subscribed to the topic */

@@ -58,6 +58,11 @@ export class Subscriber {
     return true;
   }
 
+  /** What it may be behind with has reached it another way. */
+  overtake(feed: Feed): void {
+    this.#behind.delete(feed);
+  }
+
   /** Says what was skipped and hands over the newest row of each feed behind, for as long as the connection takes them. */
   catchUp(): void {
     for (const [topic, skipped] of this.#overtaken) this.sink.control({ type: 'lagged', topic, skipped });

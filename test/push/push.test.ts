@@ -189,6 +189,23 @@ test('a connection that fills up again while it catches up keeps the rest', () =
   assert.is(sink.take().length, 2);
 });
 
+test('a slow connection that asks for a snapshot anew is not sent what that has overtaken', () => {
+  const world = new World();
+  const { sink, topic } = watching(world, ['ORD', 'ATL']);
+  sink.congested = true;
+  world.commit('ORD', 'ATL');
+  world.settle();
+  const again = world.push.subscribe(sink, world.view, null, ['ORD'], true);
+  assert.equal(again, { topic, added: [] });
+  world.push.snapshotSent(sink, topic, 'ORD', world.get(['ORD']).rows[0]!.revision!);
+  sink.congested = false;
+  world.push.drained(sink);
+  assert.equal(
+    sink.take().map((update) => update['entity_id']),
+    ['ATL'],
+  );
+});
+
 test('who leaves hears no more, and the last one leaves nothing behind', () => {
   const world = new World();
   const one = watching(world, ['ORD', 'ATL']);
