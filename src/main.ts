@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /** The command line: what the commands are called and take. Their bodies stand in cli/. */
 import { createRequire } from 'node:module';
-import { Command, CommanderError, Option as Flag, InvalidArgumentError } from 'commander';
+import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { getCommand } from './cli/get.ts';
 import { ingestCommand } from './cli/ingest.ts';
 import { replayCommand } from './cli/replay.ts';
@@ -52,6 +52,8 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 const program = new Command('headrace')
   .description('Real-time ML features: events in, features computed, served and pushed.')
   .version(version)
+  // So that --version after `get` is that of a view.
+  .enablePositionalOptions()
   .showHelpAfterError('(--help shows what it takes)')
   .exitOverride();
 
