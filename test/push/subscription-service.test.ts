@@ -107,6 +107,20 @@ test('who comes back under the same epoch gets only what is newer, and every lat
   assert.is(told[1]!.rows.length, 2);
 });
 
+test('who comes back and gets an error is not sent what it has', () => {
+  const { world, told, subscribe } = setup();
+  subscribe(new KeptSink(), ['ORD']);
+  world.settle();
+  const { revision } = told[0]!.rows[0] as { revision: number };
+  world.commit('ORD');
+  const sink = new KeptSink();
+  subscribe(sink, ['ORD'], { resume: { epoch: 'e1', revisions: { ORD: revision } } });
+  world.serve.failed(world.queue.splice(0), { code: 'overloaded', message: 'too much', temporary: true });
+  assert.ok(told[1]!.rows[0]!['error']);
+  world.push.flush();
+  assert.equal(sink.take(), []);
+});
+
 test('without a snapshot the answer is at once and empty', () => {
   const { world, told, subscribe } = setup();
   const sink = new KeptSink();
