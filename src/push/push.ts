@@ -99,7 +99,7 @@ export class Push {
     const feed = subscriber?.feeds.get(topic)?.get(entityId);
     if (subscriber === undefined || feed === undefined) return;
     if (feed.waiting.has(subscriber)) this.#join(subscriber, feed, revision);
-    else if (feed.revision <= revision) subscriber.overtake(feed);
+    else if (revision >= 0) this.#repeat(subscriber, feed, revision);
   }
 
   /** @param entityIds null: the whole topic. @returns whether the connection was subscribed to the topic */
@@ -216,6 +216,13 @@ export class Push {
     this.#watches.want(watch);
     if (revision !== null && feed.revision > revision) this.#send(subscriber, feed);
     if (feed.waiting.size === 0 && !subscriber.isBehind) feed.dropFrame();
+  }
+
+  /** A subscriber has asked for a snapshot anew: what it was sent while that was read must stand after it. */
+  #repeat(subscriber: Subscriber, feed: Feed, revision: number): void {
+    subscriber.overtake(feed);
+    if (feed.revision > revision) this.#send(subscriber, feed);
+    if (feed.waiting.size === 0) feed.dropFrame();
   }
 
   #deliver(feed: Feed): void {

@@ -58,7 +58,7 @@ export class Subscriber {
     return true;
   }
 
-  /** What it may be behind with has reached it another way. */
+  /** It has a newer row than the one it may be behind with, or will be handed one now. */
   overtake(feed: Feed): void {
     this.#behind.delete(feed);
   }

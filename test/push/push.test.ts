@@ -206,6 +206,20 @@ test('a slow connection that asks for a snapshot anew is not sent what that has 
   );
 });
 
+test('what changed while a snapshot was read anew is said again after it', () => {
+  const world = new World();
+  const { sink, topic } = watching(world, ['ORD']);
+  const before = world.get(['ORD']).rows[0]!.revision!;
+  world.push.subscribe(sink, world.view, null, ['ORD'], true);
+  world.commit('ORD');
+  world.settle();
+  world.push.snapshotSent(sink, topic, 'ORD', before);
+  world.push.flush();
+  const [update, again, ...more] = sink.take();
+  assert.equal(again, update);
+  assert.is(more.length, 0);
+});
+
 test('who leaves hears no more, and the last one leaves nothing behind', () => {
   const world = new World();
   const one = watching(world, ['ORD', 'ATL']);
