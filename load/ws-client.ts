@@ -25,7 +25,10 @@ export class Client {
     const message = JSON.parse(data.toString()) as Record<string, unknown>;
     const id = message['id'] as number | undefined;
     const waiting = id === undefined ? undefined : this.#waiting.get(id);
-    if (waiting === undefined) return this.onPush(message, data);
+    if (waiting === undefined) {
+      this.onPush(message, data);
+      return;
+    }
     this.#waiting.delete(id!);
     waiting(message);
   }

@@ -140,7 +140,10 @@ class Lines {
   }
 
   row(row: Row): void {
-    if (this.#json) return this.#terminal.out(`${JSON.stringify(row)}\n`);
+    if (this.#json) {
+      this.#terminal.out(`${JSON.stringify(row)}\n`);
+      return;
+    }
     const features = Object.entries(row.features).map(([name, value]) => `${name}=${cell(value)}`);
     this.#terminal.out(`${row.as_of} ${row.entity_id} #${row.position} ${features.join(' ')}\n`);
   }

@@ -28,7 +28,10 @@ export class Sampler {
       const entityId = idOf(view.plan.entity, code);
       return entityId === undefined ? [] : [{ view, entityId, code, at: null, deadlineMs, attempts: 0 }];
     });
-    if (jobs.length === 0) return done();
+    if (jobs.length === 0) {
+      done();
+      return;
+    }
     const round = { left: jobs.length, done };
     for (const job of jobs) this.#rounds.set(job, round);
     compute(jobs);

@@ -32,11 +32,6 @@ export const DTYPE_BYTES = { f8: 8, i8: 8, i4: 4, u4: 4, u1: 1 } as const satisf
 /** The null of an `i8` column. */
 export const NULL_I8 = -(2n ** 63n);
 
-export interface ColumnSpec {
-  name: string;
-  dtype: Dtype;
-}
-
 export const pad8 = (bytes: number): number => (bytes + 7) & ~7;
 
 /** One column to be written; a null text is written without bytes. */

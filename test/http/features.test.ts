@@ -130,16 +130,16 @@ async function raw(port: number, request: string): Promise<string> {
 }
 
 test('bytes that are no HTTP, a foreign Host and a bad URL are problem documents', async ({ edges }) => {
-  assert.match(await raw(edges.port, 'nonsense\r\n\r\n'), /^HTTP\/1\.1 400 [^]*"code":"bad_request"/);
+  assert.match(await raw(edges.port, 'nonsense\r\n\r\n'), /^HTTP\/1\.1 400 [\s\S]*"code":"bad_request"/);
   const foreign = await raw(edges.port, 'GET /healthz HTTP/1.1\r\nHost: evil.example:80\r\n\r\n');
-  assert.match(foreign, /^HTTP\/1\.1 400 [^]*application\/problem\+json[^]*evil\.example/);
+  assert.match(foreign, /^HTTP\/1\.1 400 [\s\S]*application\/problem\+json[\s\S]*evil\.example/);
   for (const host of ['localhost:1', '[::1]:80', '127.0.0.9']) {
     const answer = await raw(edges.port, `GET /healthz HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`);
     assert.match(answer, /^HTTP\/1\.1 200 /);
   }
   assert.match(
     await raw(edges.port, 'GET /%ff HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n'),
-    /^HTTP\/1\.1 400 [^]*"code":"bad_request"/,
+    /^HTTP\/1\.1 400 [\s\S]*"code":"bad_request"/,
   );
 });
 
@@ -150,7 +150,7 @@ test('an error leaves the connection usable', async ({ edges }) => {
     `POST /features HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: ${bad.length}\r\n\r\n${bad}` +
       'GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n',
   );
-  assert.match(answer, /^HTTP\/1\.1 400 [^]*HTTP\/1\.1 200 /);
+  assert.match(answer, /^HTTP\/1\.1 400 [\s\S]*HTTP\/1\.1 200 /);
 });
 
 test.run();

@@ -53,7 +53,7 @@ test('an upgrade elsewhere is 404, and under a foreign name 400', async (context
   const elsewhere = await raw(port, `GET /other HTTP/1.1\r\nHost: localhost\r\n${UPGRADE}`);
   assert.match(elsewhere, /^HTTP\/1\.1 404 /);
   assert.match(elsewhere, /"code":"not_found"/);
-  assert.match(await raw(port, `GET /ws HTTP/1.1\r\nHost: evil.example\r\n${UPGRADE}`), /^HTTP\/1\.1 400 [^]*evil/);
+  assert.match(await raw(port, `GET /ws HTTP/1.1\r\nHost: evil.example\r\n${UPGRADE}`), /^HTTP\/1\.1 400 [\s\S]*evil/);
   assert.match(await raw(port, 'GET /ws HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n'), /^HTTP\/1\.1 404/);
   const client = await Client.open(port);
   await client.close();
