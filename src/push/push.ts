@@ -99,7 +99,7 @@ export class Push {
     const feed = subscriber?.feeds.get(topic)?.get(entityId);
     if (subscriber === undefined || feed === undefined) return;
     if (feed.waiting.has(subscriber)) this.#join(subscriber, feed, revision);
-    else if (revision >= 0) this.#repeat(subscriber, feed, revision);
+    else this.#repeat(subscriber, feed, revision);
   }
 
   /** @param entityIds null: the whole topic. @returns whether the connection was subscribed to the topic */
@@ -214,15 +214,21 @@ export class Push {
       if (!feed.primed && known) feed.prime(row);
     }
     this.#watches.want(watch);
-    if (revision !== null && feed.revision > revision) this.#send(subscriber, feed);
+    if (revision !== null) this.#follow(subscriber, feed, revision);
     if (feed.waiting.size === 0 && !subscriber.isBehind) feed.dropFrame();
   }
 
   /** A subscriber has asked for a snapshot anew: what it was sent while that was read must stand after it. */
   #repeat(subscriber: Subscriber, feed: Feed, revision: number): void {
     subscriber.overtake(feed);
-    if (feed.revision > revision) this.#send(subscriber, feed);
+    this.#follow(subscriber, feed, revision);
     if (feed.waiting.size === 0) feed.dropFrame();
+  }
+
+  /** Sends what is newer than the row of a snapshot, or gets a row where the snapshot had none. */
+  #follow(subscriber: Subscriber, feed: Feed, revision: number): void {
+    if (feed.revision > revision) this.#send(subscriber, feed);
+    else if (revision < 0) this.#watches.demand(feed.watch);
   }
 
   #deliver(feed: Feed): void {

@@ -130,7 +130,7 @@ class SnapshotCollector implements ReplyCollector {
   constructor(inner: ReplyCollector, known: readonly number[]) {
     this.#inner = inner;
     this.#known = known;
-    this.revisions = [...known];
+    this.revisions = known.map(() => -1);
   }
 
   get failure(): ErrorBody | null {

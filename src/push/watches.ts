@@ -193,6 +193,11 @@ export class Watches {
     if (this.#behind(watch)) this.#wanted.add(watch);
   }
 
+  /** Wants a row with the next {@link flush}, seen or not: somebody has none. */
+  demand(watch: Watch): void {
+    this.#wanted.add(watch);
+  }
+
   /** Asks for all that is wanted or due, and sets the timer for what is due next. */
   flush(): void {
     const jobs: Job[] = [];
