@@ -51,6 +51,7 @@ interface Pending {
   resume: Record<string, Seen>;
   needs: Map<string, number>;
   deadlineMs: number;
+  turn: number;
 }
 
 type Queued = { frame: Buffer } | { message: object };
@@ -326,6 +327,7 @@ export class Clients {
       resume,
       needs: new Map(entityIds.map((id) => [id, oracle.lastTouch(view, id, published(this.#world))])),
       deadlineMs: time.monotonicMs() + timeoutMs,
+      turn: this.#turn,
     };
     trace(`subscribe ${client.name} ${viewName(view)} ${places} [${entityIds}] snapshot=${snapshot} ${timeoutMs} ms`);
     client.pending.add(pending);
@@ -374,10 +376,12 @@ export class Clients {
       topic.held.set(entityId, held);
       held.ready = true;
       if (snapshot) held.mayBeEmpty = false;
-      held.passedBy ||= !snapshot || !this.#world.roomy || client.capacity < Number.POSITIVE_INFINITY;
+      // Between a row's reading and its sending others may come, of which the topic knows only the last.
+      const waited = pending.turn !== this.#turn;
+      held.passedBy ||= waited || !snapshot || !this.#world.roomy || client.capacity < Number.POSITIVE_INFINITY;
       const told = rows.get(entityId);
       if (told !== undefined && told.error === undefined) this.#snapshot(client, topic, held, pending, told);
-      else if (told?.error !== undefined) held.passedBy = true;
+      else if (told?.error !== undefined) held.seen = null;
       else if (snapshot && resume[entityId] === undefined) {
         this.#world.fail(`the snapshot of ${client.name} lacks ${entityId}`);
       }
@@ -394,9 +398,7 @@ export class Clients {
     if (told.stale !== true && seen.position < needs.get(entityId)!) {
       fail(`position ${seen.position}, and an event at ${needs.get(entityId)} touched it before`);
     }
-    if (held.seen !== null && seen.revision < held.seen.revision) {
-      fail(`revision ${seen.revision} follows ${held.seen.revision}`);
-    }
+    // A client believes what it is told last: where this is older than what it had, an update must follow.
     held.seen = seen;
   }
 

@@ -14,7 +14,7 @@ import { VirtualTime } from './virtual-time.ts';
 import type { World } from './world.ts';
 
 const STEPS = 110;
-const TRACE_LINES = 60;
+const TRACE_LINES = 6000;
 /** In which all that was asked for has come, after the last fault. */
 const SETTLE_MS = 30_000;
 /** Shutting down takes no longer. */
