@@ -12,11 +12,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
 from headrace import read_table
 from headrace.table_files import micros_of, times_of
+from hypothesis import given
+from hypothesis import strategies as st
 
 START = datetime(2001, 1, 1, tzinfo=UTC)
 START_US = 978_307_200_000_000
