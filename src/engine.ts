@@ -47,6 +47,7 @@ export interface Engine {
 /** @throws HeadraceError where the host, the data folder or the port cannot be used */
 export async function startEngine(config: Config, registry: Registry, logger: Logger): Promise<Engine> {
   assertHost(config);
+  const python = findPython(config.python);
   const timers = systemTimers;
   let fail: (error: Error) => void = () => {};
   const failed = new Promise<Error>((resolve) => {
@@ -84,7 +85,7 @@ export async function startEngine(config: Config, registry: Registry, logger: Lo
     store,
     state,
     link: new ZmqLink(),
-    spawner: new PythonSpawner(config.python, logger),
+    spawner: new PythonSpawner(python, logger),
     pool,
     rss: () => process.memoryUsage.rss(),
   });
@@ -96,8 +97,19 @@ export async function startEngine(config: Config, registry: Registry, logger: Lo
   const ws = new WebSocketEdge({ ...context, random: Math.random }, admit);
   const http = httpEdge({ ...context, metricsText: () => metrics.text(), draining: () => status.draining }, admit);
   ws.attach(http.app.server);
+  const stop = async (): Promise<void> => {
+    status.draining = true;
+    await Promise.all([http.close(config.drain_ms), ws.drain(config.drain_ms)]);
+    await core.fleet.drain(CUT_OFF_MS);
+    core.close();
+    await store.close();
+    await pool.destroy();
+  };
   await core.fleet.start();
-  const port = await http.listen();
+  const port = await http.listen().catch(async (error: unknown) => {
+    await stop();
+    throw error;
+  });
   void core.fleet.ready.then(() => core.drift.start());
 
   return {
@@ -114,7 +126,7 @@ export async function startEngine(config: Config, registry: Registry, logger: Lo
         return await loadFile(
           {
             ...options,
-            python: findPython(config.python),
+            python,
             onProgress: (rows, total, exact) => {
               status.loading = `${options.file} is being loaded: ${rows} of ${exact ? '' : 'about '}${total} events`;
               onProgress?.(rows, total, exact);
@@ -126,15 +138,7 @@ export async function startEngine(config: Config, registry: Registry, logger: Lo
         status.loading = null;
       }
     },
-    async stop() {
-      status.draining = true;
-      const edges = Promise.all([http.close(config.drain_ms), ws.drain(config.drain_ms)]);
-      await edges;
-      await core.fleet.drain(CUT_OFF_MS);
-      core.close();
-      await store.close();
-      await pool.destroy();
-    },
+    stop,
   };
 }
 

@@ -22,7 +22,10 @@ const ALWAYS = new Set(['/healthz', '/readyz', '/metrics']);
 export interface HttpEdge {
   app: FastifyInstance;
   routes: Route[];
-  /** @returns the port */
+  /**
+   * @returns the port
+   * @throws HeadraceError where the port cannot be had
+   */
   listen(): Promise<number>;
   /** Takes no new connection; resolves when those open are done, or cuts them off after `timeoutMs`. */
   close(timeoutMs: number): Promise<void>;
@@ -57,7 +60,9 @@ export function httpEdge(context: HttpContext, admit: (request: IncomingMessage)
     app,
     routes,
     listen: async () => {
-      await app.listen({ host: config.host, port: config.port });
+      await app.listen({ host: config.host, port: config.port }).catch((error: NodeJS.ErrnoException) => {
+        throw cannotListen(config, error);
+      });
       return (app.server.address() as AddressInfo).port;
     },
     close: async (timeoutMs) => {
@@ -66,6 +71,15 @@ export function httpEdge(context: HttpContext, admit: (request: IncomingMessage)
       timers.clearTimeout(timer);
     },
   };
+}
+
+function cannotListen({ host, port }: HttpContext['config'], error: NodeJS.ErrnoException): HeadraceError {
+  const why = error.code === 'EADDRINUSE' ? 'another program listens there already' : error.message;
+  return new HeadraceError(
+    'unavailable',
+    `cannot listen on port ${port} of ${host}: ${why}; name another port (0 takes a free one)`,
+    { cause: error },
+  );
 }
 
 /** The index and the OpenAPI document, which list the other routes and themselves. */
