@@ -1,4 +1,5 @@
 /** `headrace get`: the features of some entities, once, over HTTP. */
+import { HeadraceError } from '../errors.ts';
 import { cell, type Terminal, table } from './terminal.ts';
 
 export interface GetOptions {
@@ -21,8 +22,20 @@ interface AnswerRow {
   error?: { code: string; message: string };
 }
 
-/** @returns the exit status: 0, or 1 where the engine could not be reached, refused, or had no value for some entity */
+/**
+ * @throws HeadraceError `bad_request` where the address or the position is none
+ * @returns the exit status: 0, or 1 where the engine could not be reached, refused, or had no value for some entity
+ */
 export async function getCommand(entityIds: string[], options: GetOptions, terminal: Terminal): Promise<number> {
+  if (!URL.canParse(options.url)) {
+    throw new HeadraceError(
+      'bad_request',
+      `--url is '${options.url}', which is no address; write it like http://127.0.0.1:8787`,
+    );
+  }
+  if (options.position !== undefined && !/^\d+$/.test(options.position)) {
+    throw new HeadraceError('bad_request', `--position is '${options.position}'; it takes a whole number`);
+  }
   const body = {
     entity_ids: entityIds,
     view: options.view,

@@ -1,5 +1,6 @@
 /** `headrace watch`: live updates of some entities in the terminal, over a WebSocket. */
 import { WebSocket } from 'ws';
+import { HeadraceError } from '../errors.ts';
 import { cell, type Terminal, table } from './terminal.ts';
 
 export interface WatchOptions {
@@ -32,6 +33,7 @@ const RECONNECT_MS_MAX = 10_000;
 /**
  * Watches until `signal` is aborted; a lost connection is made again with a growing pause, and whole rows are asked for
  * anew, since revisions do not outlive the engine.
+ * @throws HeadraceError `bad_request` where the address is none
  * @returns the exit status: 0 when stopped, 1 where the engine refused what was asked or could not be reached at all
  */
 export async function watchCommand(
@@ -40,6 +42,12 @@ export async function watchCommand(
   terminal: Terminal,
   signal: AbortSignal,
 ): Promise<number> {
+  if (!URL.canParse(options.url) || !/^(ws|http)s?:$/.test(new URL(options.url).protocol)) {
+    throw new HeadraceError(
+      'bad_request',
+      `--url is '${options.url}', which is no address; write it like ws://127.0.0.1:8787/ws`,
+    );
+  }
   const screen =
     options.json || !terminal.interactive ? new Lines(terminal, options.json) : new Screen(terminal, entityIds);
   let pauseMs = 250;
