@@ -9,9 +9,10 @@ import { httpHit, wsHit } from './hit.ts';
 import { commit, here, machine, pin } from './machine.ts';
 import { miss } from './miss.ts';
 import { push } from './push.ts';
+import { replies } from './replies.ts';
 import { start } from './start.ts';
 
-const alone: Record<string, () => Promise<Figure[]>> = { start, push };
+const alone: Record<string, () => Promise<Figure[]>> = { start, push, replies };
 const onFlights: Record<string, (engine: Engine) => Promise<Figure[]>> = {
   http: httpHit,
   ws: async (engine) => [...(await wsHit(engine, 1)), ...(await wsHit(engine, 16))],

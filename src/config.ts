@@ -65,7 +65,11 @@ export const OPTIONS = {
   topics_max: { default: 64, min: 1, description: 'Topics a connection' },
   inflight_max: { default: 1024, min: 1, description: 'Requests under way a connection' },
   subscriptions_max: { default: 100_000, min: 1, description: 'Subscribed entities a connection' },
-  large_reply_bytes: { default: 8192, min: 1, description: 'Replies above this are made in a worker thread' },
+  large_reply_bytes: {
+    default: 24 * KIB,
+    min: 1,
+    description: 'Replies above this are made in a worker thread; where that begins to pay is measured by bench/replies.ts',
+  },
   threads: { default: 2, min: 1, max: 64, description: 'Piscina threads for large replies and drift' },
 
   ping_ms: { default: 25_000, min: 100, description: 'Interval of WebSocket pings' },
