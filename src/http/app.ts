@@ -2,6 +2,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
+import type { TimerHandle } from '../clock.ts';
 import { ERRORS, type ErrorCode, HeadraceError } from '../errors.ts';
 import { IndexAnswer, OpenApiAnswer } from '../wire/bodies.ts';
 import { PROBLEM_TYPE, problemText } from '../wire/problem.ts';
@@ -15,6 +16,9 @@ import { statusRoutes } from './status.ts';
 
 /** Longer than the idle timeout of the usual proxies, so that they close first. */
 const KEEP_ALIVE_MS = 72_000;
+
+/** How often connections that have become idle are closed while the server drains. */
+const CLOSE_IDLE_MS = 50;
 
 /** Still answered while the server drains. */
 const ALWAYS = new Set(['/healthz', '/readyz', '/metrics']);
@@ -66,9 +70,17 @@ export function httpEdge(context: HttpContext, admit: (request: IncomingMessage)
       return (app.server.address() as AddressInfo).port;
     },
     close: async (timeoutMs) => {
-      const timer = timers.setTimeout(() => app.server.closeAllConnections(), timeoutMs);
+      const cutOff = timers.setTimeout(() => app.server.closeAllConnections(), timeoutMs);
+      // Node closes those that are idle now; one that is still being answered would be kept alive after.
+      let look: TimerHandle;
+      const closeIdle = () => {
+        app.server.closeIdleConnections();
+        look = timers.setTimeout(closeIdle, CLOSE_IDLE_MS);
+      };
+      closeIdle();
       await app.close();
-      timers.clearTimeout(timer);
+      timers.clearTimeout(look);
+      timers.clearTimeout(cutOff);
     },
   };
 }
