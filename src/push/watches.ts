@@ -27,6 +27,8 @@ export class Watch implements Timed {
   job: Job | null = null;
   /** That of its newest row; −1: none seen. */
   position = -1;
+  /** That of its newest row; NaN: no time brings another. */
+  validUntil: Micros = Number.NaN;
   dueAt = Number.NaN;
   heapIndex = -1;
 
@@ -185,7 +187,8 @@ export class Watches {
   /** A row of the watched entity is known. */
   seen(watch: Watch, { slab, base }: Row): void {
     watch.position = slab[base + POSITION]!;
-    this.#expiry.set(watch, slab[base + VALID_UNTIL]!);
+    watch.validUntil = slab[base + VALID_UNTIL]!;
+    this.#expiry.set(watch, watch.validUntil);
   }
 
   /** Wants a row with the next {@link flush}, unless the newest seen is current. */
@@ -255,11 +258,12 @@ export class Watches {
     return watch;
   }
 
-  #behind(watch: Watch): boolean {
-    return watch.position < 0 || this.#options.touched.lastTouch(watch.view, watch.code) > watch.position;
+  #behind({ view, code, position, validUntil }: Watch): boolean {
+    const { clock, touched } = this.#options;
+    return position < 0 || touched.lastTouch(view, code) > position || validUntil <= clock.now();
   }
 
-  /** A job under way is let be: when it is back, what came meanwhile is seen by its position. */
+  /** A job under way is let be: when it is back, position and `valid_until` of its row tell what came meanwhile. */
   #ask(watch: Watch, jobs: Job[]): void {
     if (watch.job !== null) return;
     const { view, entityId, code } = watch;

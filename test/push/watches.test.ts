@@ -68,6 +68,19 @@ test('what is removed or valid for ever wakes nobody', () => {
   assert.is(timers.pending, 0);
 });
 
+test('what falls due between the coming of a row and the return of its job is asked for then', () => {
+  const { timers, asked, watches, seen } = setup();
+  watches.want(seen('ORD', 0));
+  watches.flush();
+  seen('ORD', 200);
+  timers.advance(200);
+  watches.flush();
+  assert.is(asked.length, 1, 'it is under way');
+  watches.computed(asked);
+  watches.flush();
+  assert.is(asked.length, 2);
+});
+
 test('a time beyond what a timer can wait for is waited for in parts', () => {
   const { timers, asked, watches, seen } = setup();
   seen('ORD', 2 ** 31 + 1000);
