@@ -29,6 +29,8 @@ interface Held {
   seen: Seen | null;
   /** It has a snapshot, or wanted none: updates may come. */
   ready: boolean;
+  /** The turn in which its snapshot came, after which it hears of each change with all others. */
+  readyTurn: number;
   /** It asked for no snapshot: until something changes it need hear of nothing. */
   mayBeEmpty: boolean;
   /** Its next update may bring the same bits: others may have passed it by. */
@@ -53,6 +55,13 @@ interface Pending {
   deadlineMs: number;
   turn: number;
 }
+
+interface Selection {
+  view: View;
+  places: number[] | null;
+}
+
+const isTopic = (a: Selection, b: Selection) => a.view === b.view && `${a.places}` === `${b.places}`;
 
 type Queued = { frame: Buffer } | { message: object };
 
@@ -102,7 +111,7 @@ class Client implements Sink {
   }
 
   topicOf(view: View, places: number[] | null): ClientTopic | undefined {
-    return this.topics.find((topic) => topic.view === view && `${topic.places}` === `${places}`);
+    return this.topics.find((topic) => isTopic(topic, { view, places }));
   }
 }
 
@@ -166,7 +175,7 @@ export class Clients {
     const some = random.chance(0.5) ? random.some(entityIdsOf(topic.view), 2) : null;
     trace(`unsubscribe ${client.name} topic ${topic.id} ${some}`);
     for (const pending of client.pending) {
-      if (pending.view !== topic.view || `${pending.places}` !== `${topic.places}`) continue;
+      if (!isTopic(pending, topic)) continue;
       for (const entityId of some ?? pending.entityIds) pending.given.delete(entityId);
     }
     for (const entityId of some ?? [...topic.held.keys()]) topic.held.delete(entityId);
@@ -175,7 +184,7 @@ export class Clients {
     } catch (error) {
       this.#world.fail(`unsubscribe of ${client.name} fails: ${(error as HeadraceError).message}`);
     }
-    const waits = [...client.pending].some(({ view, given }) => view === topic.view && given.size > 0);
+    const waits = [...client.pending].some((pending) => isTopic(pending, topic) && pending.given.size > 0);
     if (topic.held.size === 0 && !waits) client.topics.splice(client.topics.indexOf(topic), 1);
   }
 
@@ -242,7 +251,7 @@ export class Clients {
     const seen = seenOf(topic.view, topic.places, told);
     world.trace(`  ${client.name} hears of ${told.entity_id}: ${brief(seen)}`);
     checkRow(world, topic.view, topic.places, told.entity_id, seen);
-    this.#checkFrame(told, text, frame);
+    this.#checkFrame(told, text, frame, held.readyTurn < this.#turn);
     if (held.seen !== null) {
       if (seen.revision <= held.seen.revision) fail(`revision ${seen.revision} follows ${held.seen.revision}`);
       if (seen.position < held.seen.position) fail(`position ${seen.position} follows ${held.seen.position}`);
@@ -348,13 +357,10 @@ export class Clients {
   #subscribed(client: Client, pending: Pending, answer: Subscribed, snapshot: boolean): void {
     client.flush();
     const { view, places, given, resume } = pending;
-    const later = (id: string) =>
-      [...client.pending].some(
-        (other) => other.view === view && `${other.places}` === `${places}` && other.given.has(id),
-      );
+    const later = (id: string) => [...client.pending].some((other) => isTopic(other, pending) && other.given.has(id));
     const ids = pending.entityIds.filter((id) => given.has(id) || later(id));
     let topic = client.topics.find(({ id }) => id === answer.topic);
-    if (topic !== undefined && (topic.view !== view || `${topic.places}` !== `${places}`)) {
+    if (topic !== undefined && !isTopic(topic, pending)) {
       this.#world.fail(`topic ${answer.topic} is two topics`);
     }
     if (ids.length === 0) return;
@@ -370,11 +376,13 @@ export class Clients {
       const held: Held = topic.held.get(entityId) ?? {
         seen: resume[entityId] ?? null,
         ready: false,
+        readyTurn: 0,
         mayBeEmpty: true,
         passedBy: false,
       };
       topic.held.set(entityId, held);
       held.ready = true;
+      held.readyTurn = this.#turn;
       if (snapshot) held.mayBeEmpty = false;
       // Between a row's reading and its sending others may come, of which the topic knows only the last.
       const waited = pending.turn !== this.#turn;
@@ -402,13 +410,14 @@ export class Clients {
     held.seen = seen;
   }
 
-  /** The same bytes for everyone, and in one turn the same Buffer. */
-  #checkFrame({ topic, entity_id, revision }: Told, text: string, frame: Buffer): void {
+  /** The same bytes for everyone, and in one turn the same Buffer. @param among it hears of it with all others */
+  #checkFrame({ topic, entity_id, revision }: Told, text: string, frame: Buffer, among: boolean): void {
     const name = `${topic}|${entity_id}|${revision}`;
     const other = this.#frames.get(name);
     if (other !== undefined && other.text !== text) {
       this.#world.fail(`two subscribers of ${name} are told ${text} and ${other.text}`);
     }
+    if (!among) return;
     if (other !== undefined && other.turn === this.#turn && other.frame !== frame) {
       this.#world.fail(`the update ${name} is made twice in one turn`);
     }

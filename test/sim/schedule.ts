@@ -14,7 +14,7 @@ import { VirtualTime } from './virtual-time.ts';
 import type { World } from './world.ts';
 
 const STEPS = 110;
-const TRACE_LINES = 6000;
+const TRACE_LINES = 80;
 /** In which all that was asked for has come, after the last fault. */
 const SETTLE_MS = 30_000;
 /** Shutting down takes no longer. */
@@ -58,8 +58,8 @@ function planOf(random: Random): Plan {
     start_ms: 1500,
     restart_backoff_ms_max: 150,
     pending_jobs_max: narrow ? random.int(2, 6) : 10_000,
-    rows_per_frame_max: random.pick([1, 3, 1000, 1000]),
-    frame_bytes_max: random.pick([100, 1000, 1e6, 1e6]),
+    rows_per_frame_max: random.pick(calm ? [1000] : [1, 3, 1000]),
+    frame_bytes_max: random.pick(calm ? [1000, 1e6] : [100, 1000, 1e6]),
     pending_apply_bytes_max: random.pick([300, 3000, 1e6, 1e6]),
     commit_bytes_max: random.pick([64, 1000, 1e6]),
     drift_interval_ms: random.pick([2000, 60_000]),
@@ -68,7 +68,7 @@ function planOf(random: Random): Plan {
     drift_entities_max: 4,
     drain_ms: DRAIN_MS,
   };
-  const slow = random.chance(0.3);
+  const slow = !calm && random.chance(0.4);
   const faults = calm
     ? CLEAR
     : { death: random.pick([0, 0.01, 0.05]), hang: random.pick([0, 0.005]), failure: random.pick([0, 0, 0.02]) };
