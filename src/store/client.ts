@@ -41,7 +41,9 @@ export class StoreThread extends Desk {
     });
     this.#exited = new Promise((resolve) => {
       worker.once('exit', (code) => {
-        if (!this.#closed) this.fail(ended(cause?.message ?? `exit code ${code}`, cause));
+        // The thread may be gone in the very turn that brings its answer to `close`.
+        const asked = this.#closed || (this.closing && code === 0);
+        if (!asked) this.fail(ended(cause?.message ?? `exit code ${code}`, cause));
         resolve(code);
       });
     });

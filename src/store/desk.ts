@@ -34,6 +34,11 @@ export abstract class Desk implements Store {
   /** The log is closed: resolves when what carried its requests is gone too. */
   protected abstract ended(): Promise<void>;
 
+  /** It was asked to close. */
+  protected get closing(): boolean {
+    return this.#closing !== null;
+  }
+
   get bytesInFlight(): number {
     return this.#bytesInFlight;
   }
