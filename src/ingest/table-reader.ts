@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { type AsyncRecordBatchStreamReader, type RecordBatch, RecordBatchReader } from 'apache-arrow';
 import type { Micros } from '../clock.ts';
+import { HeadraceError } from '../errors.ts';
 import { formatTime } from '../wire/time.ts';
 
 const PYTHON_PATH = fileURLToPath(new URL('../../python', import.meta.url));
@@ -126,7 +127,7 @@ class Child {
       .split('\n')
       .at(-1)!
       .replace(/^headrace: /, '');
-    return line === '' ? (found as Error) : new Error(line, { cause: found });
+    return line === '' ? (found as Error) : new HeadraceError('bad_request', line, { cause: found });
   }
 
   /** Rejects where the process ended with an error after all it wrote. */
