@@ -1,17 +1,14 @@
 #!/usr/bin/env node
-/** The command line: what the commands are called and take. Their bodies stand in cli/. */
+/**
+ * The command line: what the commands are called and take. Their bodies stand in cli/, and each is imported when it is
+ * run: the engine takes a second to import, which `get` and `--help` need not wait for.
+ */
 import { createRequire } from 'node:module';
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
-import { getCommand } from './cli/get.ts';
-import { ingestCommand } from './cli/ingest.ts';
-import { replayCommand } from './cli/replay.ts';
-import { serveCommand } from './cli/serve.ts';
 import { processTerminal as terminal } from './cli/terminal.ts';
-import { watchCommand } from './cli/watch.ts';
 import { flagOf, OPTIONS, type Option, parseConfig } from './config.ts';
 import { HeadraceError } from './errors.ts';
 import { RegistryError } from './registry/problems.ts';
-import { validateCommand } from './registry/validate-command.ts';
 
 const { version } = createRequire(import.meta.url)('../package.json') as { version: string };
 
@@ -81,6 +78,7 @@ serve.action(async (registry: string, flags: Record<string, string | string[]>) 
     load: (flags['load'] ?? []) as string[],
     ...(flags['loadUntil'] === undefined ? {} : { loadUntil: flags['loadUntil'] as string }),
   };
+  const { serveCommand } = await import('./cli/serve.ts');
   // A parent that opened a channel is told where the engine is, so that it need not guess the port.
   exit(await serveCommand(options, terminal, stopping(), (url) => process.send?.({ ready: url })));
 });
@@ -90,7 +88,10 @@ program
   .description('Check a registry and tell every mistake with its line and column')
   .argument('<registry>', 'features.yaml')
   .addHelpText('after', '\nExit status: 0 where it is right, 1 where it is not.')
-  .action(async (path: string) => exit(await validateCommand(path, terminal.out, terminal.err)));
+  .action(async (path: string) => {
+    const { validateCommand } = await import('./registry/validate-command.ts');
+    exit(await validateCommand(path, terminal.out, terminal.err));
+  });
 
 program
   .command('get')
@@ -108,7 +109,10 @@ program
     'after',
     '\nExit status: 0, or 1 where the engine refused, could not be reached or had no value for some entity.',
   )
-  .action(async (ids: string[], options) => exit(await getCommand(ids, options, terminal)));
+  .action(async (ids: string[], options) => {
+    const { getCommand } = await import('./cli/get.ts');
+    exit(await getCommand(ids, options, terminal));
+  });
 
 program
   .command('watch')
@@ -123,7 +127,10 @@ program
     'after',
     '\nA lost connection is made again. Exit status: 0 after Ctrl-C, 1 where the engine refused or was never reached.',
   )
-  .action(async (ids: string[], options) => exit(await watchCommand(ids, options, terminal, stopping())));
+  .action(async (ids: string[], options) => {
+    const { watchCommand } = await import('./cli/watch.ts');
+    exit(await watchCommand(ids, options, terminal, stopping()));
+  });
 
 program
   .command('ingest')
@@ -139,7 +146,10 @@ program
     'after',
     '\nExit status: 0 all were taken, 1 the file or the engine failed, 3 some events were rejected, 130 interrupted.',
   )
-  .action(async (file: string, options) => exit(await ingestCommand(file, options, terminal, stopping())));
+  .action(async (file: string, options) => {
+    const { ingestCommand } = await import('./cli/ingest.ts');
+    exit(await ingestCommand(file, options, terminal, stopping()));
+  });
 
 program
   .command('replay')
@@ -154,7 +164,10 @@ program
   .option('--python <path>', 'Python that reads the file; as for serve where left out')
   .option('--url <url>', 'engine', WS_URL)
   .addHelpText('after', '\nExit status: 0 all was sent or Ctrl-C, 1 the file or the engine failed.')
-  .action(async (file: string, options) => exit(await replayCommand(file, options, terminal, stopping())));
+  .action(async (file: string, options) => {
+    const { replayCommand } = await import('./cli/replay.ts');
+    exit(await replayCommand(file, options, terminal, stopping()));
+  });
 
 /** Ends the process once its output is written. */
 function exit(status: number): void {
