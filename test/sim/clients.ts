@@ -254,7 +254,7 @@ export class Clients {
     this.#checkFrame(told, text, frame, held.readyTurn < this.#turn);
     if (held.seen !== null) {
       if (seen.revision <= held.seen.revision) fail(`revision ${seen.revision} follows ${held.seen.revision}`);
-      if (seen.position < held.seen.position) fail(`position ${seen.position} follows ${held.seen.position}`);
+      if (isOlder(seen, held.seen)) fail(`${brief(seen)} follows ${brief(held.seen)}`);
       if (!held.passedBy && sameFeatures(seen.features, held.seen.features)) fail(`no bit differs: ${shown(seen)}`);
     }
     held.passedBy = !world.roomy || client.capacity < Number.POSITIVE_INFINITY;
@@ -424,6 +424,8 @@ export class Clients {
     this.#frames.set(name, { text, frame, turn: this.#turn });
   }
 }
+
+const isOlder = (a: Seen, b: Seen) => a.position < b.position || (a.position === b.position && a.asOf < b.asOf);
 
 const brief = (seen: Seen) => `revision ${seen.revision} at ${seen.position} as of ${seen.asOf} ${shown(seen)}`;
 

@@ -5,7 +5,7 @@ import { formatTime } from '../../src/wire/time.ts';
 import type { Expected, Sent, SentBatch } from './oracle.ts';
 import type { Requests } from './requests.ts';
 import type { Scalar } from './value-of.ts';
-import { ITEMS, USERS, type World } from './world.ts';
+import { GUESTS, ITEMS, USERS, type World } from './world.ts';
 
 /** A commit takes no longer, whatever the log has to do. */
 const ANSWER_MS = 10_000;
@@ -144,7 +144,7 @@ export class Producers {
       old: () => -random.int(10, 200) * 1e6,
       far: () => random.int(61, 200) * 1e6,
     }[offset]();
-    const user = random.chance(0.02) ? null : random.pick(USERS);
+    const user = random.chance(0.02) ? null : random.pick(random.chance(0.04) ? GUESTS : USERS);
     const keys: Sent['keys'] = source === 'orders' ? { user, item: random.pick(ITEMS) } : { user };
     const number = random.chance(0.02) ? 1.5 : random.chance(0.1) ? null : random.int(-20, 20);
     const colour: Scalar = random.chance(0.1) ? null : random.pick(['red', 'blue', 'grün']) + random.int(0, 3);
@@ -212,14 +212,14 @@ export class Producers {
     world.acked = Math.max(world.acked, position);
     world.trace(`  acknowledged up to ${position}`);
     // The producer's next look, in the turn of its answer: it must never see the past.
-    if (accepted > 0 && world.random.chance(0.5)) this.#look(batch.events);
+    if (accepted > 0 && world.random.chance(0.5)) this.#look(batch.events, position);
   }
 
-  #look(events: readonly Sent[]): void {
+  #look(events: readonly Sent[], position: number): void {
     const { random, views } = this.#world;
     const view = random.pick(views);
     const entityId = random.pick(events).keys[view.plan.entity];
-    if (entityId != null) this.#requests.getNow(view, entityId);
+    if (entityId != null) this.#requests.getNow(view, entityId, position);
   }
 }
 

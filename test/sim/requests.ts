@@ -5,7 +5,9 @@ import type { Collector, Query, RowState } from '../../src/serve/query.ts';
 import { AS_OF, EVENT_TIME, POSITION, REVISION, ROW_HEADER, type Row, VALID_UNTIL } from '../../src/values/row.ts';
 import type { Scalar } from './value-of.ts';
 import {
+  CROWD,
   checkRow,
+  GUESTS,
   ITEMS,
   published,
   type Seen,
@@ -24,7 +26,8 @@ const AMPLE_MS = 4000;
 
 const INVALID_IDS = ['', 'tab\there', 'x'.repeat(600)];
 
-export const entityIdsOf = (view: View): string[] => [...(view.plan.entity === 'user' ? USERS : ITEMS), ...STRANGERS];
+export const entityIdsOf = (view: View): string[] =>
+  view.plan.entity === 'user' ? [...USERS, ...GUESTS.slice(0, 3), ...STRANGERS] : [...ITEMS, ...STRANGERS];
 
 /** A request under way. */
 class Asked implements Collector {
@@ -134,11 +137,12 @@ class Asked implements Collector {
   /** Never the past: as good as computed when it was asked. */
   #checkPresent(index: number, seen: Seen): void {
     const { view } = this.query;
-    const { oracle } = this.#world;
+    const { engine, oracle } = this.#world;
     const entityId = this.query.entityIds[index]!;
     if (seen.position < this.#needs[index]!) {
       this.#fail(`${entityId} has position ${seen.position}, and an event at ${this.#needs[index]} touched it before`);
     }
+    if (seen.asOf > engine.core.clock.now()) this.#fail(`${entityId} is of a time to come, ${seen.asOf}`);
     if (seen.asOf + view.ttl < this.#clock) this.#fail(`${entityId} is ${(this.#clock - seen.asOf) / 1e6} s old`);
     if (!view.exact) return;
     const fresh = oracle.valueOf(view, entityId, Math.max(seen.asOf, this.#clock), seen.position);
@@ -206,17 +210,24 @@ export class Requests {
     this.#open = this.#open.filter(({ done }) => !done);
   }
 
-  /** Asks for the entity's value as the next look of a producer that was just answered. */
-  getNow(view: View, entityId: string): void {
+  /** The next look of a producer that was just told a position. */
+  getNow(view: View, entityId: string, position: number): void {
+    const { random } = this.#world;
     this.#ask({
       view,
       select: null,
       entityIds: [entityId],
       timeoutMs: 5000,
       asOf: null,
-      position: null,
-      minPosition: 0,
+      position: random.chance(0.1) ? position : null,
+      minPosition: random.chance(0.3) ? position : 0,
     });
+  }
+
+  /** Many at once, whom nobody knows. */
+  getCrowd(): void {
+    const view = this.#world.random.pick(this.#world.views);
+    this.#ask({ view, select: null, entityIds: CROWD, timeoutMs: 5000, asOf: null, position: null, minPosition: 0 });
   }
 
   getSomething(): void {
@@ -238,7 +249,7 @@ export class Requests {
     };
     switch (random.weighted({ plain: 10, asOf: 2, position: 2, both: 1, least: 2, leastThen: 0.3 })) {
       case 'asOf':
-        query.asOf = clock.now() - random.int(-5e6, Math.round(view.history * 1.05));
+        query.asOf = clock.now() - (random.chance(0.2) ? -random.int(1, 20e6) : random.int(0, view.history * 1.05));
         break;
       case 'position':
         query.position = random.int(0, head + 1);
@@ -303,15 +314,17 @@ export class Requests {
   }
 }
 
-function refusalOf({ engine }: World, { view, asOf, position, minPosition }: Query): string | null {
-  const { head, clock } = engine.core;
+function refusalOf(world: World, { view, asOf, position, minPosition }: Query): string | null {
+  const { clock } = world.engine.core;
+  const head = published(world);
   if (position !== null && position > head) return 'unknown_position';
   if (position !== null && position < minPosition) return 'bad_request';
   return asOf !== null && asOf < clock.now() - view.history ? 'as_of_out_of_history' : null;
 }
 
 function describe({ view, entityIds, timeoutMs, asOf, position, minPosition }: Query): string {
-  const ids = entityIds.map((id) => JSON.stringify(id.slice(0, 10))).join();
+  const some = entityIds.slice(0, 8);
+  const ids = some.map((id) => JSON.stringify(id.slice(0, 10))).join() + (entityIds.length > some.length ? '…' : '');
   return `${viewName(view)} [${ids}] ${timeoutMs} ms as_of=${asOf} position=${position} min_position=${minPosition}`;
 }
 

@@ -7,9 +7,13 @@ import type { Scalar, Value } from './value-of.ts';
 import type { VirtualTime } from './virtual-time.ts';
 
 export const USERS = ['ann', 'bob', 'cyd', 'dée', 'e-5'];
+/** Strangers at first: seldom does an event name one of them. */
+export const GUESTS = Array.from({ length: 12 }, (_, i) => `guest ${i}`);
 export const ITEMS = ['1', '2', '33'];
 /** No event ever names them. */
 export const STRANGERS = ['nobody', 'Ghost'];
+/** More strangers than a chunk of the cache's rows holds. */
+export const CROWD = Array.from({ length: 300 }, (_, i) => `one of many ${i}`);
 
 export interface World {
   readonly seed: number;
