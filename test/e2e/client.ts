@@ -56,6 +56,7 @@ export class Client {
   /** The answer with the id of this request, whichever kind it is. */
   ask(message: object): Promise<Message> {
     const id = (message as { id?: number | string }).id ?? ++this.#lastId;
+    if (this.ws.readyState !== WebSocket.OPEN) return Promise.reject(new Error('the connection closed before'));
     return new Promise((resolve, reject) => {
       const timer = setTimeout(
         () => this.#late(`no answer to ${JSON.stringify(message).slice(0, 200)}`, reject),

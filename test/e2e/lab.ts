@@ -1,6 +1,8 @@
 /** Engines as users run them: processes of their own, with real workers, a log on disk and clients over sockets. */
 import { type ChildProcess, fork, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -105,6 +107,8 @@ export interface Worker {
   state: string;
   shards: number[];
   restarts: number;
+  queue: number;
+  in_flight_ms: number | null;
   last_error: string | null;
 }
 
@@ -169,6 +173,16 @@ export class Lab {
       env: this.#env,
     });
     return this.#add(new Engine(child)).ready();
+  }
+
+  /** A port that nobody listens on just now. */
+  async freePort(): Promise<number> {
+    const server = createServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    server.close();
+    await once(server, 'close');
+    return port;
   }
 
   /** Any command; it may still run when this returns. */

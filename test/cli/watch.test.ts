@@ -1,0 +1,80 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { type Engine, Lab } from '../e2e/lab.ts';
+import { START_MS } from '../e2e/meters.ts';
+
+const test = suite('cli/watch');
+const lab = new Lab();
+let engine: Engine;
+let written = 0;
+
+test.before(async () => {
+  engine = await lab.engine('data', ['--workers', '1']);
+});
+test.after(() => lab.close());
+
+async function write(value: number): Promise<void> {
+  const event = { meter: 'a', at: START_MS + ++written * 1000, value };
+  assert.is((await engine.post('/events/readings', event)).status, 200);
+}
+
+const watch = (...args: string[]) => lab.start(['watch', '--url', engine.wsUrl, ...args]);
+
+test('a line for the present and each update, and an end with status 0 on Ctrl-C', async () => {
+  await write(1);
+  const watching = watch('a', 'b', '--features', 'readings_1h,last');
+  await watching.wrote(/^2024-03-01T00:00:01\.000000Z b #1 readings_1h=0 last=–$/m);
+  assert.match(watching.out, /^2024-03-01T00:00:01\.000000Z a #1 readings_1h=1 last=1$/m);
+  await write(2.5);
+  await watching.wrote(/^2024-03-01T00:00:02\.000000Z a #2 readings_1h=2 last=2\.5$/m);
+  assert.equal(await watching.end('SIGINT'), { code: 0, signal: null });
+  assert.is(watching.err, '');
+  assert.is(watching.out.trimEnd().split('\n').length, 3);
+});
+
+test('--json: whole rows, a line each', async () => {
+  const watching = watch('a', '--json', '--version', 'v1');
+  await watching.wrote('\n');
+  await write(3);
+  await watching.wrote(/\n.*\n/);
+  const [present, update] = watching.out
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  assert.equal([present.entity_id, present.features.last], ['a', 2.5]);
+  assert.equal([update.entity_id, update.features.last, update.position], ['a', 3, 3]);
+  assert.ok(update.revision > present.revision);
+  await watching.end('SIGTERM');
+});
+
+test('what the engine refuses ends it with status 1', async () => {
+  const [view, id, gone] = await Promise.all([
+    lab.run(['watch', 'a', '--url', engine.wsUrl, '--view', 'nope']),
+    (async () => {
+      const watching = watch('a', '\u0001', '--features', 'last');
+      await watching.wrote('last=3');
+      await watching.end('SIGINT');
+      return watching;
+    })(),
+    lab.run(['watch', 'a', '--url', `ws://127.0.0.1:${await lab.freePort()}/ws`]),
+  ]);
+  assert.equal([view.code, view.out], [1, '']);
+  assert.match(view.err, /^headrace watch: .*nope.* \[unknown_view\]\n$/);
+  assert.match(id.err, /\[invalid_entity_id\]\n$/);
+  assert.is(gone.code, 1);
+  assert.match(gone.err, /^headrace watch: No connection to ws:\S+ \(.*ECONNREFUSED.*\)\. Is the engine running\?\n$/);
+});
+
+test('it finds the engine again after a restart and shows what is new', async () => {
+  const watching = watch('a', '--features', 'last');
+  await watching.wrote('last=3\n');
+  const { port } = new URL(engine.url);
+  assert.is((await engine.end('SIGTERM')).code, 0);
+  engine = await lab.engine('data', ['--workers', '1', '--port', port]);
+  await write(4);
+  await watching.wrote('last=4\n');
+  assert.match(watching.err, /The engine closed the connection \(4503\)\. Trying again in \d+ ms\./);
+  assert.is((await watching.end('SIGINT')).code, 0);
+});
+
+test.run();
