@@ -1,10 +1,9 @@
 import type { Micros } from '../clock.ts';
 import type { Job } from '../fleet/job.ts';
 import { AS_OF, POSITION, type Row, VALID_UNTIL } from '../values/row.ts';
-import type { Request } from './request.ts';
 
 /** One entity of one request that waits for its row. */
-export interface Waiter {
+export interface Waiter<Request extends { deadlineMs: number }> {
   request: Request;
   /** Its place in the request. */
   index: number;
@@ -14,13 +13,13 @@ export interface Waiter {
   /** The engine's clock when it was asked. */
   since: Micros;
   /** Null once it is answered. */
-  flight: Flight | null;
+  flight: Flight<Request> | null;
 }
 
 /** The computations under way for one key, and all who wait for them: one for as long as no event comes in between. */
-export class Flight {
+export class Flight<Request extends { deadlineMs: number }> {
   readonly key: string;
-  readonly waiters = new Set<Waiter>();
+  readonly waiters = new Set<Waiter<Request>>();
   /** Those that have not come back, the newest last. */
   readonly jobs: Job[] = [];
 
@@ -41,21 +40,21 @@ export class Flight {
     return at >= 0;
   }
 
-  join(waiter: Waiter): void {
+  join(waiter: Waiter<Request>): void {
     this.waiters.add(waiter);
     waiter.flight = this;
     const job = this.jobs.at(-1);
     if (job !== undefined) job.deadlineMs = Math.max(job.deadlineMs, waiter.request.deadlineMs);
   }
 
-  leave(waiter: Waiter): void {
+  leave(waiter: Waiter<Request>): void {
     this.waiters.delete(waiter);
     waiter.flight = null;
   }
 
   /** Takes out the waiters whom the row answers; without a row all of them: a row of one moment answers everyone. */
-  land(row: Row | null): Waiter[] {
-    const landed: Waiter[] = [];
+  land(row: Row | null): Waiter<Request>[] {
+    const landed: Waiter<Request>[] = [];
     for (const waiter of this.waiters) {
       if (row !== null && !answers(row, waiter)) continue;
       this.leave(waiter);
@@ -69,7 +68,7 @@ export class Flight {
  * Whether a row is as good as one computed when the waiter asked. A job that was under way then may have left before
  * an event, or so long before that its row is past the TTL.
  */
-function answers({ view, slab, base }: Row, { need, since }: Waiter): boolean {
+function answers({ view, slab, base }: Row, { need, since }: { need: number; since: Micros }): boolean {
   if (slab[base + POSITION]! < need || slab[base + AS_OF]! + view.ttl < since) return false;
   // NaN compares as false: such a row is valid until an event comes.
   return !(view.exact && slab[base + VALID_UNTIL]! <= since);

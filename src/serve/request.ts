@@ -8,7 +8,7 @@ export class Request {
   readonly collector: Collector;
   readonly deadlineMs: number;
   /** One for each entity that is waited for; none while the request itself waits for the head or a clock. */
-  readonly waiters: Waiter[] = [];
+  readonly waiters: Waiter<Request>[] = [];
   started = false;
   closed = false;
   timer: TimerHandle = null;
@@ -28,7 +28,7 @@ export class Request {
     return this.query.asOf === null && this.query.position === null && this.query.minPosition === 0;
   }
 
-  add(waiter: Waiter): void {
+  add(waiter: Waiter<Request>): void {
     this.waiters.push(waiter);
     this.#pending++;
   }

@@ -42,7 +42,7 @@ export class Serve {
   readonly counters = { jobs: 0, joined: 0, stale: 0, unavailable: 0 };
   readonly #options: ServeOptions;
   readonly #tags = new ViewTags();
-  readonly #flights = new Map<string, Flight>();
+  readonly #flights = new Map<string, Flight<Request>>();
   readonly #untilHead = new Set<Request>();
 
   constructor(options: ServeOptions) {
@@ -239,7 +239,7 @@ export class Serve {
     }
     const code = codes.codeOf(view.plan.entity, entityId);
     const need = at !== null ? 0 : Math.max(minPosition, touched.lastTouch(view, code));
-    const waiter: Waiter = { request, index, entityId, need, since: clock.now(), flight: null };
+    const waiter: Waiter<Request> = { request, index, entityId, need, since: clock.now(), flight: null };
     request.add(waiter);
     const key = this.#key(view, entityId, at);
     const flight = this.#flights.get(key) ?? this.#newFlight(key);
@@ -257,19 +257,19 @@ export class Serve {
     this.#ask(this.#newFlight(key), { view, entityId, code, at: null, deadlineMs, attempts: 0 }, jobs);
   }
 
-  #newFlight(key: string): Flight {
-    const flight = new Flight(key);
+  #newFlight(key: string): Flight<Request> {
+    const flight = new Flight<Request>(key);
     this.#flights.set(key, flight);
     return flight;
   }
 
-  #ask(flight: Flight, job: Job, jobs: Job[]): void {
+  #ask(flight: Flight<Request>, job: Job, jobs: Job[]): void {
     flight.jobs.push(job);
     jobs.push(job);
   }
 
   /** After a job came back: ends the flight, or asks again for those whom its row did not answer. */
-  #goOn(flight: Flight, { view, entityId, at }: Job, again: Job[]): void {
+  #goOn(flight: Flight<Request>, { view, entityId, at }: Job, again: Job[]): void {
     if (flight.jobs.length > 0) return;
     if (flight.waiters.size === 0) {
       this.#flights.delete(flight.key);
@@ -303,7 +303,7 @@ export class Serve {
     request.close();
   }
 
-  #fail({ request, index, entityId }: Waiter, error: ErrorBody): void {
+  #fail({ request, index, entityId }: Waiter<Request>, error: ErrorBody): void {
     const unavailable = error.code === 'unavailable';
     const row = unavailable && request.takesStale ? this.#options.cache.peek(request.query.view, entityId) : undefined;
     if (row !== undefined) {
