@@ -219,7 +219,7 @@ export class Fleet {
     }
     const { block, leases } = answer;
     const current = this.#crew.assignment.leases;
-    const behind = at === null && block.position < sentPosition;
+    const behind = block.position < (at === null ? sentPosition : at.position);
     const counts = (job: Job, row: number) =>
       !behind && (job.code < 0 || leases[row] === current[shardOf(job.code, current.length)]);
     if (jobs.every(counts)) {

@@ -207,6 +207,18 @@ test('rows of a worker that does not own the shard, or is behind the frame, are 
   await fleet.drain();
 });
 
+test('a value of the past is tried again where the worker has not come that far', async () => {
+  const { fleet, crew, told } = await makeFleet({ workers: 1 });
+  fleet.compute([job(1, { at: { asOf: 5, position: 98 } })]);
+  await settled();
+  crew.at(0).answer({ position: 97 });
+  await settled();
+  assert.is(told.length, 0);
+  crew.at(0).answer({ position: 99 });
+  assert.equal(computedCodes(told), [1]);
+  await fleet.drain();
+});
+
 test('frames of a former incarnation change nothing', async () => {
   const { fleet, crew, told } = await makeFleet({ workers: 1 });
   const first = crew.at(0);

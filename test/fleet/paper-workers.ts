@@ -106,7 +106,7 @@ export class PaperWorker implements WorkerProcess {
     const groups = work.header.groups.map((group, i) => ({
       hash: group.hash,
       as_of: group.as_of,
-      position: group.position ?? reached,
+      position: Math.min(group.position ?? reached, reached),
       n: group.n,
       ...(i === failing ? { error: { code: 'internal', message: 'no such thing' } } : {}),
     }));
