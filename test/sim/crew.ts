@@ -16,7 +16,7 @@ export interface CrewWeather {
   death: number;
   /** Chance that a worker hangs, by frame. */
   hang: number;
-  /** Chance that a frame fails as a whole, and that a group of it does. */
+  /** Chance that a frame fails as a whole, that a group of it does, and that a worker falls behind. */
   failure: number;
 }
 
@@ -104,6 +104,7 @@ export class Crew implements Link, Spawner {
     const random = this.#random;
     const worker = new ModelWorker(this.#log, {
       failsFrame: () => random.chance(this.weather.failure),
+      lagsBehind: () => random.chance(this.weather.failure),
       failsGroup: () => random.chance(this.weather.failure),
     });
     const hand = new Hand(this, identity, worker, exited);

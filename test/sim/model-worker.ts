@@ -44,6 +44,8 @@ interface LogLine {
 export interface Moods {
   /** The whole frame fails. */
   failsFrame(): boolean;
+  /** It computes with what it had before the frame, and says so. */
+  lagsBehind(): boolean;
   /** One group of a frame fails. */
   failsGroup(): boolean;
 }
@@ -121,7 +123,8 @@ export class ModelWorker {
       const texts = this.#dictionaries.get(name);
       if (texts !== undefined && from <= texts.length) texts.splice(from, texts.length, ...values);
     }
-    if (header.previous > this.#position) {
+    const lags = this.#moods.lagsBehind();
+    if (!lags && header.previous > this.#position) {
       this.#take(this.#read(this.#position, header.position), this.#shards.keys());
       this.#position = header.position;
     }
@@ -129,13 +132,14 @@ export class ModelWorker {
     for (const { schema, position, n, late } of header.batches ?? []) {
       const positions = Float64Array.from({ length: n }, (_, i) => position - n + 1 + i);
       const events = decode(this.#schemas[schema]!, reader, positions, new Set(late));
+      if (lags) continue;
       this.#take(
         events.filter((event) => event.position > this.#position),
         this.#shards.keys(),
       );
       this.#position = Math.max(this.#position, position);
     }
-    this.#position = Math.max(this.#position, header.position);
+    if (!lags) this.#position = Math.max(this.#position, header.position);
     const codes = header.groups.map(({ n }) => reader.i4(n).slice());
     const answers: ValuesHeader['groups'] = [];
     const blocks: Uint8Array[] = [];

@@ -190,10 +190,12 @@ class Asked implements Collector {
 export class Requests {
   readonly #world: World;
   #open: Asked[] = [];
+  readonly #crowdView: View;
   count = 0;
 
   constructor(world: World) {
     this.#world = world;
+    this.#crowdView = world.random.pick(world.views);
   }
 
   get open(): number {
@@ -226,7 +228,7 @@ export class Requests {
 
   /** Many at once, whom nobody knows. */
   getCrowd(): void {
-    const view = this.#world.random.pick(this.#world.views);
+    const view = this.#crowdView;
     this.#ask({ view, select: null, entityIds: CROWD, timeoutMs: 5000, asOf: null, position: null, minPosition: 0 });
   }
 
