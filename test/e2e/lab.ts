@@ -154,7 +154,10 @@ export class Lab {
   readonly #clients: Client[] = [];
   /** What an engine that is killed leaves in its temporary folder goes with this one. */
   readonly #env = { ...process.env, TMPDIR: this.folder };
-  readonly #onExit = () => this.#kill();
+  readonly #onExit = () => {
+    this.#kill();
+    this.#remove();
+  };
 
   constructor() {
     process.once('exit', this.#onExit);
@@ -211,12 +214,16 @@ export class Lab {
     this.#kill();
     await Promise.all(this.#running.map(({ ended }) => ended));
     process.removeListener('exit', this.#onExit);
-    rmSync(this.folder, { recursive: true, force: true, maxRetries: 3 });
+    this.#remove();
   }
 
   #add<T extends Running>(running: T): T {
     this.#running.push(running);
     return running;
+  }
+
+  #remove(): void {
+    rmSync(this.folder, { recursive: true, force: true, maxRetries: 3 });
   }
 
   #kill(): void {

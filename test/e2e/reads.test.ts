@@ -61,12 +61,13 @@ test('gets that run beside many ingests under way see what was acknowledged when
       const meter = readings.anyMeter();
       const least = acknowledged.get(meter) ?? 0;
       const question = { type: 'get', entity_ids: [meter], features: ORACLE_FEATURES };
-      gets.push(
-        reader.must(question).then(({ rows: [row] }) => {
-          assert.ok(row.position >= least, `${meter} at ${row.position}, acknowledged was ${least}`);
-          rows.push(row);
-        }),
-      );
+      const got = reader.must(question).then(({ rows: [row] }) => {
+        assert.ok(row.position >= least, `${meter} at ${row.position}, acknowledged was ${least}`);
+        rows.push(row);
+      });
+      // Looked at in the end; until then a failure is none that nobody handles.
+      got.catch(() => {});
+      gets.push(got);
     }
   };
   await Promise.all([write(), write(), write(), write()]);

@@ -50,7 +50,7 @@ test('SIGTERM: goodbye, then what is under way is answered, then 4503 and an end
 });
 
 test('SIGTERM ends it in time where a worker stands still and a client does not read', async () => {
-  const engine = await lab.engine('data', ['--workers', '1', '--drain-ms', '2000']);
+  const engine = await lab.engine('data', ['--workers', '1', '--drain-ms', '500']);
   const client = await lab.client(engine);
   const [worker] = await engine.workers();
   process.kill(worker!.pid, 'SIGSTOP');
@@ -90,7 +90,7 @@ test('events that are acknowledged while it drains are in the log', async () => 
 });
 
 test('a load that is stopped or killed goes on where it was', async () => {
-  const rows = 300_000;
+  const rows = 200_000;
   const lines = Array.from({ length: rows }, (_, i) => `m${i % 50},${START_MS + i},${i % 100}`);
   writeFileSync(lab.path('readings.csv'), `meter,at,value\n${lines.join('\n')}\n`);
   const args = ['--load', `readings=${lab.path('readings.csv')}`, '--workers', '1'];
@@ -100,7 +100,7 @@ test('a load that is stopped or killed goes on where it was', async () => {
     const loading = lab.start(['serve', METERS, '--port', String(port), ...flags]);
     const state = async (): Promise<Message> =>
       fetch(`http://127.0.0.1:${port}/readyz`).then((response) => response.json().then((body) => ({ response, body })));
-    const reached = signal === 'SIGTERM' ? 0 : 100_000;
+    const reached = signal === 'SIGTERM' ? 0 : 70_000;
     await eventually('events', async () => {
       const { response, body } = await state().catch(() => ({ body: { position: 0 } }));
       if (loading.isOver) throw new Error(loading.out + loading.err);

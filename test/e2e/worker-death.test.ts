@@ -44,6 +44,8 @@ class Load {
     };
     for (let i = 0; i < 4; i++) this.#loops.push(loop(() => this.#get()));
     this.#loops.push(loop(() => this.ingest(20)));
+    // Looked at in the end; until then a failure is none that nobody handles.
+    for (const running of this.#loops) running.catch(() => {});
   }
 
   /** No answer is missing, late, an error or wrong. */
