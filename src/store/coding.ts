@@ -65,7 +65,8 @@ export class CodeTables {
   }
 
   all(): { name: string; values: string[] }[] {
-    return [...this.#tables.values()].map(({ name, values }) => ({ name, values: [...values] }));
+    const tables = [...this.#tables.values()].filter(({ values }) => values.length > 0);
+    return tables.map(({ name, values }) => ({ name, values: [...values] }));
   }
 
   /** Writes what the transaction added. */

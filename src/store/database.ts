@@ -12,7 +12,9 @@ export const LOG_VERSION = 1;
 const WAL_PAGES = 4000;
 const WAL_BYTES = 64 * 1024 * 1024;
 /** Readers never block the writer in WAL mode; only a checkpoint or a foreign tool can. */
-const BUSY_MS = 2000;
+const BUSY_MS = 1000;
+/** An engine that was told to stop may still be on its way out. */
+const LOCK_MS = 500;
 
 /** BLOBs stand last, so that a scan of the small columns does not follow their overflow pages. */
 const TABLES = `
@@ -87,7 +89,7 @@ export function openDatabase(folder: string, durability: Durability): Opened {
 
 /** The operating system lets go of this lock when the process ends, however it ends. */
 function lockFolder(folder: string): DatabaseSync {
-  const lock = new DatabaseSync(join(folder, 'lock.db'), { timeout: BUSY_MS });
+  const lock = new DatabaseSync(join(folder, 'lock.db'), { timeout: LOCK_MS });
   try {
     lock.exec('BEGIN EXCLUSIVE');
     return lock;
