@@ -85,6 +85,9 @@ test('a killed worker is replaced, and what was asked meanwhile is answered righ
   const engine = await lab.engine('killed', ['--workers', '2']);
   const load = new Load(await lab.client(engine));
   await load.ingest(2000);
+  const watched = Array.from({ length: METERS }, (_, i) => `m${i}`);
+  const watcher = await lab.client(engine);
+  const { rows } = await watcher.must({ type: 'subscribe', entity_ids: watched, features: ORACLE_FEATURES });
   load.start();
   for (const slot of [0, 1]) {
     const answered = load.answers;
@@ -101,6 +104,15 @@ test('a killed worker is replaced, and what was asked meanwhile is answered righ
   const answered = load.answers;
   await eventually('load', async () => load.answers > answered + 20);
   await load.stop();
+
+  // Who watches has missed nothing either: the newest of each meter came, and all that came was right.
+  const seen = new Map<string, number>(rows.map((row: Message) => [row.entity_id, row.position]));
+  const newest = new Map(load.log.toSorted((a, b) => a.position - b.position).map((one) => [one.meter, one.position]));
+  while ([...newest].some(([meter, position]) => seen.get(meter)! < position)) {
+    const update = await watcher.next(({ type }) => type === 'update');
+    checkRow(load.log, update);
+    seen.set(update.entity_id, update.position);
+  }
 });
 
 test('a worker that stands still is replaced, and what it was asked is answered all the same', async () => {
@@ -123,9 +135,9 @@ test('without any worker a get waits until its deadline and is told so, and late
   const engine = await lab.engine('none', ['--workers', '1']);
   const client = await lab.client(engine);
   const load = new Load(client);
-  await load.ingest(100);
   const [worker] = await engine.workers();
   process.kill(worker!.pid, 'SIGSTOP');
+  await load.ingest(100);
   const asked = performance.now();
   const question = { type: 'get', entity_ids: ['m1', 'm2'], timeout_ms: 300 };
   const { rows } = await client.must(question);
