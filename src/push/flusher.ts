@@ -1,11 +1,15 @@
-import type { Subscriber } from './subscriber.ts';
+import type { Sink } from './sink.ts';
 
 /** Connections written to in one go: a thousand cost the main thread 4 to 5 ms, in which nothing else would be answered. */
 const SLICE = 200;
 
+interface Connected {
+  sink: Sink;
+}
+
 /** Writes out what the turn has queued, a few connections at a time. */
 export class Flusher {
-  readonly #ready = new Set<Subscriber>();
+  readonly #ready = new Set<Connected>();
   readonly #defer: (callback: () => void) => void;
   #deferred = false;
 
@@ -14,11 +18,11 @@ export class Flusher {
     this.#defer = defer;
   }
 
-  add(subscriber: Subscriber): void {
+  add(subscriber: Connected): void {
     this.#ready.add(subscriber);
   }
 
-  remove(subscriber: Subscriber): void {
+  remove(subscriber: Connected): void {
     this.#ready.delete(subscriber);
   }
 

@@ -28,15 +28,15 @@ export class Push {
   readonly counters = { updates: 0, deliveries: 0 };
   readonly #options: PushOptions;
   readonly #tags = new ViewTags();
-  readonly #watches: Watches;
+  readonly #watches: Watches<Feed>;
   readonly #flusher: Flusher;
   readonly #topics = new Map<string, Topic>();
-  readonly #subscribers = new Map<Sink, Subscriber>();
+  readonly #subscribers = new Map<Sink, Subscriber<Feed>>();
   #lastTopic = 0;
 
   constructor(options: PushOptions) {
     this.#options = options;
-    this.#watches = new Watches({ ...options, tags: this.#tags });
+    this.#watches = new Watches<Feed>({ ...options, tags: this.#tags });
     this.#flusher = new Flusher(options.defer);
   }
 
@@ -74,7 +74,7 @@ export class Push {
     entityIds: readonly string[],
     snapshot: boolean,
   ): { topic: number; added: string[] } {
-    const subscriber = this.#subscribers.get(sink) ?? new Subscriber(sink);
+    const subscriber = this.#subscribers.get(sink) ?? new Subscriber<Feed>(sink);
     const topic = this.#topic(view, select);
     const added: string[] = [];
     for (const entityId of entityIds) {
@@ -202,7 +202,7 @@ export class Push {
   }
 
   /** @param revision of the row that the subscriber has; null: it has asked for none */
-  #join(subscriber: Subscriber, feed: Feed, revision: number | null): void {
+  #join(subscriber: Subscriber<Feed>, feed: Feed, revision: number | null): void {
     const { watch } = feed;
     feed.waiting.delete(subscriber);
     feed.live.add(subscriber);
@@ -219,14 +219,14 @@ export class Push {
   }
 
   /** A subscriber has asked for a snapshot anew: what it was sent while that was read must stand after it. */
-  #repeat(subscriber: Subscriber, feed: Feed, revision: number): void {
+  #repeat(subscriber: Subscriber<Feed>, feed: Feed, revision: number): void {
     subscriber.overtake(feed);
     this.#follow(subscriber, feed, revision);
     if (feed.waiting.size === 0) feed.dropFrame();
   }
 
   /** Sends what is newer than the row of a snapshot, or gets a row where the snapshot had none. */
-  #follow(subscriber: Subscriber, feed: Feed, revision: number): void {
+  #follow(subscriber: Subscriber<Feed>, feed: Feed, revision: number): void {
     if (feed.revision > revision) this.#send(subscriber, feed);
     else if (revision < 0) this.#watches.demand(feed.watch);
   }
@@ -238,14 +238,14 @@ export class Push {
     if (!held) feed.dropFrame();
   }
 
-  #send(subscriber: Subscriber, feed: Feed): boolean {
+  #send(subscriber: Subscriber<Feed>, feed: Feed): boolean {
     if (!subscriber.update(feed)) return false;
     this.counters.deliveries++;
     this.#flusher.add(subscriber);
     return true;
   }
 
-  #leave(subscriber: Subscriber, feed: Feed): void {
+  #leave(subscriber: Subscriber<Feed>, feed: Feed): void {
     subscriber.remove(feed);
     feed.live.delete(subscriber);
     feed.waiting.delete(subscriber);
@@ -261,7 +261,7 @@ export class Push {
     if (topic.feeds.size === 0) this.#topics.delete(topic.key);
   }
 
-  #forget(subscriber: Subscriber): void {
+  #forget(subscriber: Subscriber<Feed>): void {
     this.#subscribers.delete(subscriber.sink);
     this.#flusher.remove(subscriber);
   }

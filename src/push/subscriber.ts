@@ -1,8 +1,16 @@
 import type { Sink } from './sink.ts';
-import type { Feed } from './topic.ts';
+
+/** What a connection needs of an entity of a topic. */
+interface Followed {
+  topic: { id: number };
+  entityId: string;
+  /** The newest row as a complete WebSocket frame; the same Buffer for all until it is dropped. */
+  frame(): Buffer;
+  dropFrame(): void;
+}
 
 /** One connection as push knows it: its feeds, and which of them it is behind with. */
-export class Subscriber {
+export class Subscriber<Feed extends Followed> {
   readonly sink: Sink;
   /** By topic id and entity id. */
   readonly feeds = new Map<number, Map<string, Feed>>();

@@ -29,10 +29,10 @@ export class Topic {
 /** One entity of a topic: who hears of it, and what was published last. */
 export class Feed {
   readonly topic: Topic;
-  readonly watch: Watch;
-  readonly live = new Set<Subscriber>();
+  readonly watch: Watch<Feed>;
+  readonly live = new Set<Subscriber<Feed>>();
   /** Subscribers whose snapshot is not sent yet: what comes meanwhile must not pass it. */
-  readonly waiting = new Set<Subscriber>();
+  readonly waiting = new Set<Subscriber<Feed>>();
   /** The row header and the topic's features; null: nothing yet. */
   #numbers: Float64Array | null = null;
   #strings: (string | null)[] | null = null;
@@ -40,7 +40,7 @@ export class Feed {
   #frame: Buffer | null = null;
   readonly #makeFrame: (text: string) => Buffer;
 
-  constructor(topic: Topic, watch: Watch, makeFrame: (text: string) => Buffer) {
+  constructor(topic: Topic, watch: Watch<Feed>, makeFrame: (text: string) => Buffer) {
     this.topic = topic;
     this.watch = watch;
     this.#makeFrame = makeFrame;

@@ -7,7 +7,6 @@ import { POSITION, type Row, VALID_UNTIL } from '../values/row.ts';
 import type { Touched } from '../values/touched.ts';
 import type { ViewTags } from '../values/view-tags.ts';
 import { Expiry, type Timed } from './expiry.ts';
-import type { Feed } from './topic.ts';
 
 /** Pause before a watched entity whose computation failed is tried again. */
 const RETRY_MS = 1000;
@@ -17,7 +16,7 @@ const TIMER_MS_MAX = 2 ** 31 - 1;
 const FIRST_CODES = 1024;
 
 /** One (view, entity) that somebody watches. */
-export class Watch implements Timed {
+export class Watch<Feed> implements Timed {
   readonly view: View;
   readonly entityId: string;
   code: number;
@@ -39,9 +38,9 @@ export class Watch implements Timed {
   }
 }
 
-class WatchedView {
-  readonly byId = new Map<string, Watch>();
-  readonly #byCode = new Map<number, Watch>();
+class WatchedView<Feed> {
+  readonly byId = new Map<string, Watch<Feed>>();
+  readonly #byCode = new Map<number, Watch<Feed>>();
   readonly #sources: Set<string>;
   /** By entity code: 1 where it is watched. One look a touched entity, where a commit may touch thousands. */
   #flags = new Uint8Array(FIRST_CODES);
@@ -54,7 +53,7 @@ class WatchedView {
     return this.#sources.has(source);
   }
 
-  byCode(code: number): Watch | undefined {
+  byCode(code: number): Watch<Feed> | undefined {
     return code < this.#flags.length && this.#flags[code] === 1 ? this.#byCode.get(code) : undefined;
   }
 
@@ -62,7 +61,7 @@ class WatchedView {
     return this.#byCode.size < this.byId.size;
   }
 
-  name(watch: Watch, code: number): void {
+  name(watch: Watch<Feed>, code: number): void {
     watch.code = code;
     if (code < 0) return;
     if (code >= this.#flags.length) {
@@ -74,7 +73,7 @@ class WatchedView {
     this.#byCode.set(code, watch);
   }
 
-  remove(watch: Watch): void {
+  remove(watch: Watch<Feed>): void {
     this.byId.delete(watch.entityId);
     if (watch.code < 0) return;
     this.#flags[watch.code] = 0;
@@ -97,15 +96,15 @@ export interface WatchesOptions {
  * Who must be computed again, and when: a watched entity when its events arrive, and at its `valid_until`. Its TTL adds
  * nothing: before `valid_until` no bit can change without an event.
  */
-export class Watches {
+export class Watches<Feed> {
   readonly #options: WatchesOptions;
-  readonly #views = new Map<string, WatchedView>();
+  readonly #views = new Map<string, WatchedView<Feed>>();
   /** By entity name. */
-  readonly #byEntity = new Map<string, Set<WatchedView>>();
-  readonly #expiry = new Expiry<Watch>();
+  readonly #byEntity = new Map<string, Set<WatchedView<Feed>>>();
+  readonly #expiry = new Expiry<Watch<Feed>>();
   /** To be computed with the next {@link flush}. */
-  readonly #wanted = new Set<Watch>();
-  readonly #retries = new Set<Watch>();
+  readonly #wanted = new Set<Watch<Feed>>();
+  readonly #retries = new Set<Watch<Feed>>();
   #size = 0;
   #retryTimer: TimerHandle = null;
   #dueTimer: TimerHandle = null;
@@ -120,23 +119,23 @@ export class Watches {
     return this.#size;
   }
 
-  get(view: View, entityId: string): Watch | undefined {
+  get(view: View, entityId: string): Watch<Feed> | undefined {
     return this.#views.get(this.#options.tags.of(view))?.byId.get(entityId);
   }
 
-  add(view: View, entityId: string): Watch {
+  add(view: View, entityId: string): Watch<Feed> {
     const { entity } = view.plan;
     const watched = this.#watchedView(view);
     const known = watched.byId.get(entityId);
     if (known !== undefined) return known;
-    const watch = new Watch(view, entityId, -1);
+    const watch = new Watch<Feed>(view, entityId, -1);
     watched.byId.set(entityId, watch);
     watched.name(watch, this.#options.codes.codeOf(entity, entityId));
     this.#size++;
     return watch;
   }
 
-  remove(watch: Watch): void {
+  remove(watch: Watch<Feed>): void {
     const tag = this.#options.tags.of(watch.view);
     const watched = this.#views.get(tag)!;
     watched.remove(watch);
@@ -185,19 +184,19 @@ export class Watches {
   }
 
   /** A row of the watched entity is known. */
-  seen(watch: Watch, { slab, base }: Row): void {
+  seen(watch: Watch<Feed>, { slab, base }: Row): void {
     watch.position = slab[base + POSITION]!;
     watch.validUntil = slab[base + VALID_UNTIL]!;
     this.#expiry.set(watch, watch.validUntil);
   }
 
   /** Wants a row with the next {@link flush}, unless the newest seen is current. */
-  want(watch: Watch): void {
+  want(watch: Watch<Feed>): void {
     if (this.#behind(watch)) this.#wanted.add(watch);
   }
 
   /** Wants a row with the next {@link flush}, seen or not: somebody has none. */
-  demand(watch: Watch): void {
+  demand(watch: Watch<Feed>): void {
     this.#wanted.add(watch);
   }
 
@@ -237,11 +236,11 @@ export class Watches {
     this.#options.timers.clearTimeout(this.#dueTimer);
   }
 
-  #watchedView(view: View): WatchedView {
+  #watchedView(view: View): WatchedView<Feed> {
     const tag = this.#options.tags.of(view);
     let watched = this.#views.get(tag);
     if (watched === undefined) {
-      watched = new WatchedView(view);
+      watched = new WatchedView<Feed>(view);
       this.#views.set(tag, watched);
       const { entity } = view.plan;
       const views = this.#byEntity.get(entity) ?? new Set();
@@ -251,20 +250,20 @@ export class Watches {
   }
 
   /** The watch whose job this was, now without one. */
-  #returned(job: Job): Watch | undefined {
+  #returned(job: Job): Watch<Feed> | undefined {
     const watch = this.get(job.view, job.entityId);
     if (watch?.job !== job) return undefined;
     watch.job = null;
     return watch;
   }
 
-  #behind({ view, code, position, validUntil }: Watch): boolean {
+  #behind({ view, code, position, validUntil }: Watch<Feed>): boolean {
     const { clock, touched } = this.#options;
     return position < 0 || touched.lastTouch(view, code) > position || validUntil <= clock.now();
   }
 
   /** A job under way is let be: when it is back, position and `valid_until` of its row tell what came meanwhile. */
-  #ask(watch: Watch, jobs: Job[]): void {
+  #ask(watch: Watch<Feed>, jobs: Job[]): void {
     if (watch.job !== null) return;
     const { view, entityId, code } = watch;
     watch.job = { view, entityId, code, at: null, deadlineMs: Number.POSITIVE_INFINITY, attempts: 0 };
