@@ -33,7 +33,7 @@ interface Held {
   readyTurn: number;
   /** It asked for no snapshot: until something changes it need hear of nothing. */
   mayBeEmpty: boolean;
-  /** Its next update may bring the same bits: others may have passed it by. */
+  /** Its next update may bring the same row or the same bits: others may have passed it by. */
   passedBy: boolean;
 }
 
@@ -119,7 +119,9 @@ export class Clients {
   readonly #world: World;
   #clients: Client[] = [];
   #named = 0;
-  /** Bytes of each update, by topic, entity and revision; and its Buffer in this turn. */
+  /** Bits by topic, entity and revision. */
+  readonly #bits = new Map<string, string>();
+  /** Bytes of each update, by topic, entity and row; and its Buffer in this turn. */
   readonly #frames = new Map<string, { text: string; frame: Buffer; turn: number }>();
   #turn = 0;
   updates = 0;
@@ -211,6 +213,7 @@ export class Clients {
     const clients = this.#clients;
     this.#clients = [];
     this.#frames.clear();
+    this.#bits.clear();
     for (const client of clients) {
       client.closed = true;
       this.#resume(client);
@@ -253,7 +256,9 @@ export class Clients {
     checkRow(world, topic.view, topic.places, told.entity_id, seen);
     this.#checkFrame(told, text, frame, held.readyTurn < this.#turn);
     if (held.seen !== null) {
-      if (seen.revision <= held.seen.revision) fail(`revision ${seen.revision} follows ${held.seen.revision}`);
+      const again = held.passedBy && seen.revision === held.seen.revision;
+      if (seen.revision <= held.seen.revision && !again)
+        fail(`revision ${seen.revision} follows ${held.seen.revision}`);
       if (isOlder(seen, held.seen)) fail(`${brief(seen)} follows ${brief(held.seen)}`);
       if (!held.passedBy && sameFeatures(seen.features, held.seen.features)) fail(`no bit differs: ${shown(seen)}`);
     }
@@ -390,7 +395,8 @@ export class Clients {
       const told = rows.get(entityId);
       if (told !== undefined && told.error === undefined) this.#snapshot(client, topic, held, pending, told);
       else if (told?.error !== undefined) held.seen = null;
-      else if (snapshot && resume[entityId] === undefined) {
+      else if (resume[entityId] !== undefined) held.seen ??= resume[entityId];
+      else if (snapshot) {
         this.#world.fail(`the snapshot of ${client.name} lacks ${entityId}`);
       }
     }
@@ -410,10 +416,20 @@ export class Clients {
     held.seen = seen;
   }
 
-  /** The same bytes for everyone, and in one turn the same Buffer. @param among it hears of it with all others */
-  #checkFrame({ topic, entity_id, revision }: Told, text: string, frame: Buffer, among: boolean): void {
+  /**
+   * The same bytes for everyone, and in one turn the same Buffer.
+   * @param among it hears of it with all others
+   */
+  #checkFrame(told: Told, text: string, frame: Buffer, among: boolean): void {
+    const { topic, entity_id, revision, as_of, position } = told;
+    const bits = JSON.stringify(told.features);
     const name = `${topic}|${entity_id}|${revision}`;
-    const other = this.#frames.get(name);
+    if ((this.#bits.get(name) ?? bits) !== bits) {
+      this.#world.fail(`revision ${revision} of ${entity_id} is ${bits} and ${this.#bits.get(name)}`);
+    }
+    this.#bits.set(name, bits);
+    const row = `${name}|${as_of}|${position}`;
+    const other = this.#frames.get(row);
     if (other !== undefined && other.text !== text) {
       this.#world.fail(`two subscribers of ${name} are told ${text} and ${other.text}`);
     }
@@ -421,7 +437,7 @@ export class Clients {
     if (other !== undefined && other.turn === this.#turn && other.frame !== frame) {
       this.#world.fail(`the update ${name} is made twice in one turn`);
     }
-    this.#frames.set(name, { text, frame, turn: this.#turn });
+    this.#frames.set(row, { text, frame, turn: this.#turn });
   }
 }
 
