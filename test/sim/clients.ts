@@ -1,119 +1,12 @@
 /** Clients that subscribe, over connections that may be slow, and hold each update to what they were promised. */
 import type { HeadraceError } from '../../src/errors.ts';
-import type { Sink } from '../../src/push/sink.ts';
 import type { View } from '../../src/registry/view.ts';
 import type { Query } from '../../src/serve/query.ts';
 import type { Subscribed } from '../../src/wire/service.ts';
-import { parseTime } from '../../src/wire/time.ts';
+import { Client, type ClientTopic, type Held, isTopic, type Pending } from './client.ts';
 import { entityIdsOf } from './requests.ts';
-import type { Scalar } from './value-of.ts';
+import { brief, isOlder, seenOf, type Told, textOf } from './told.ts';
 import { checkRow, published, type Seen, sameFeatures, select, shown, viewName, type World } from './world.ts';
-
-/** A row or an update as JSON. */
-interface Told {
-  entity_id: string;
-  topic?: number;
-  revision: number;
-  features: Record<string, Scalar>;
-  as_of: string;
-  position: number;
-  event_time: string | null;
-  valid_until: string | null;
-  stale?: true;
-  error?: { code: string };
-}
-
-/** What a client knows of one entity of a topic. */
-interface Held {
-  /** Null: no value has come yet. */
-  seen: Seen | null;
-  /** It has a snapshot, or wanted none: updates may come. */
-  ready: boolean;
-  /** The turn in which its snapshot came, after which it hears of each change with all others. */
-  readyTurn: number;
-  /** It asked for no snapshot: until something changes it need hear of nothing. */
-  mayBeEmpty: boolean;
-  /** Its next update may bring the same row or the same bits: others may have passed it by. */
-  passedBy: boolean;
-}
-
-interface ClientTopic {
-  id: number;
-  view: View;
-  places: number[] | null;
-  held: Map<string, Held>;
-}
-
-/** A `subscribe` that is not answered. */
-interface Pending {
-  view: View;
-  places: number[] | null;
-  entityIds: string[];
-  given: Set<string>;
-  resume: Record<string, Seen>;
-  needs: Map<string, number>;
-  deadlineMs: number;
-  turn: number;
-}
-
-interface Selection {
-  view: View;
-  places: number[] | null;
-}
-
-const isTopic = (a: Selection, b: Selection) => a.view === b.view && `${a.places}` === `${b.places}`;
-
-type Queued = { frame: Buffer } | { message: object };
-
-class Client implements Sink {
-  readonly name: string;
-  readonly topics: ClientTopic[] = [];
-  readonly pending = new Set<Pending>();
-  readonly epoch: string;
-  /** Frames that may be buffered before it is congested. */
-  readonly capacity: number;
-  closed = false;
-  #buffered = 0;
-  #queue: Queued[] = [];
-  readonly #clients: Clients;
-
-  constructor(clients: Clients, name: string, epoch: string, capacity: number) {
-    this.#clients = clients;
-    this.name = name;
-    this.epoch = epoch;
-    this.capacity = capacity;
-  }
-
-  get congested(): boolean {
-    return this.#buffered >= this.capacity;
-  }
-
-  update(frame: Buffer): void {
-    this.#buffered++;
-    this.#queue.push({ frame });
-  }
-
-  control(message: object): void {
-    this.#queue.push({ message });
-  }
-
-  flush(): void {
-    for (const item of this.#queue.splice(0)) {
-      if ('frame' in item) this.#clients.updated(this, item.frame);
-    }
-  }
-
-  /** What is buffered has left. @returns whether anything had been */
-  drain(): boolean {
-    const had = this.#buffered > 0;
-    this.#buffered = 0;
-    return had;
-  }
-
-  topicOf(view: View, places: number[] | null): ClientTopic | undefined {
-    return this.topics.find((topic) => isTopic(topic, { view, places }));
-  }
-}
 
 export class Clients {
   readonly #world: World;
@@ -230,8 +123,8 @@ export class Clients {
   }
 
   /** A frame has reached its client. */
-  updated(client: Client, frame: Buffer): void {
-    const { world } = { world: this.#world };
+  #updated(client: Client, frame: Buffer): void {
+    const world = this.#world;
     if (client.closed) {
       world.fail(`${client.name} is closed, and an update comes`);
       return;
@@ -289,7 +182,7 @@ export class Clients {
 
   #add(capacity: number, epoch: string): Client {
     this.#named++;
-    const client = new Client(this, `client ${this.#named}`, epoch, capacity);
+    const client = new Client(`client ${this.#named}`, epoch, capacity, (to, frame) => this.#updated(to, frame));
     this.#clients.push(client);
     return client;
   }
@@ -403,7 +296,7 @@ export class Clients {
   }
 
   #snapshot(client: Client, { view, places }: ClientTopic, held: Held, { needs }: Pending, told: Told): void {
-    const { world } = { world: this.#world };
+    const world = this.#world;
     const entityId = told.entity_id;
     const seen = seenOf(view, places, told);
     const fail = (why: string) => world.fail(`snapshot of ${entityId} for ${client.name}: ${why}`);
@@ -439,30 +332,4 @@ export class Clients {
     }
     this.#frames.set(row, { text, frame, turn: this.#turn });
   }
-}
-
-const isOlder = (a: Seen, b: Seen) => a.position < b.position || (a.position === b.position && a.asOf < b.asOf);
-
-const brief = (seen: Seen) => `revision ${seen.revision} at ${seen.position} as of ${seen.asOf} ${shown(seen)}`;
-
-/** The text of a whole, unmasked text frame. */
-function textOf(frame: Buffer): string {
-  const short = frame[1]!;
-  return frame.toString('utf8', short < 126 ? 2 : 4);
-}
-
-function seenOf(view: View, places: number[] | null, told: Told): Seen {
-  const time = (text: string | null) => (text === null ? null : parseTime(text));
-  const names = view.features.map(({ name }) => name);
-  return {
-    asOf: parseTime(told.as_of),
-    position: told.position,
-    revision: told.revision,
-    eventTime: time(told.event_time),
-    validUntil: time(told.valid_until),
-    features: select(
-      names.map((name) => told.features[name] ?? null),
-      places,
-    ),
-  };
 }

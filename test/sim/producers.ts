@@ -48,7 +48,7 @@ export class Producers {
 
   /** A transaction of the log, in its order: whoever hears of it. */
   written(group: CommitGroup): void {
-    const { world } = { world: this.#world };
+    const world = this.#world;
     for (const { id } of group.commits) {
       const request = this.#appended.shift();
       if (request?.batchId !== id) {

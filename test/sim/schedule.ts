@@ -1,15 +1,14 @@
 /** One schedule: a seed decides everything that happens, and how the weather is. */
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Config } from '../../src/config.ts';
 import { Clients } from './clients.ts';
-import type { CrewWeather } from './crew.ts';
 import { Engine } from './engine.ts';
 import { Oracle } from './oracle.ts';
+import { type Action, DRAIN_MS, type Plan, planOf } from './plan.ts';
 import { Producers } from './producers.ts';
 import { Random } from './random.ts';
 import { Requests } from './requests.ts';
-import { type ClockKind, SHOPS } from './shop.ts';
+import { SHOPS } from './shop.ts';
 import { VirtualTime } from './virtual-time.ts';
 import type { World } from './world.ts';
 
@@ -17,9 +16,6 @@ const STEPS = 110;
 const TRACE_LINES = 80;
 /** In which all that was asked for has come, after the last fault. */
 const SETTLE_MS = 30_000;
-/** Shutting down takes no longer. */
-const DRAIN_MS = 8000;
-
 /** A promise was broken; the message says which, when, and how to see it again. */
 export class Violation extends Error {
   override readonly name = 'Violation';
@@ -32,93 +28,23 @@ export interface Totals {
   deaths: number;
 }
 
-interface Plan {
-  clock: ClockKind;
-  config: Partial<Config>;
-  weather: CrewWeather;
-  calm: boolean;
-  roomy: boolean;
-  commitMsMax: number;
-  weights: Record<keyof typeof ACTIONS, number>;
-}
-
-const CLEAR = { death: 0, hang: 0, failure: 0 };
-
-function planOf(random: Random): Plan {
-  const calm = random.chance(0.3);
-  const roomy = random.chance(0.5);
-  const narrow = !calm && random.chance(0.15);
-  const config: Partial<Config> = {
-    workers: random.int(1, 3),
-    shards: random.int(3, 9),
-    cache_entries_max: roomy ? 10_000 : random.pick([1, 3, 6, 12, 700]),
-    memory_guard_bytes: roomy ? 0 : 1,
-    cache_purge_interval_ms: random.pick([500, 30_000]),
-    hang_ms: 1500,
-    start_ms: 1500,
-    restart_backoff_ms_max: 150,
-    pending_jobs_max: narrow ? random.int(2, 6) : 10_000,
-    rows_per_frame_max: random.pick(calm ? [1000] : [1, 3, 1000]),
-    frame_bytes_max: random.pick(calm ? [1000, 1e6] : [100, 1000, 1e6]),
-    pending_apply_bytes_max: random.pick([300, 3000, 1e6, 1e6]),
-    commit_bytes_max: random.pick([64, 1000, 1e6]),
-    drift_interval_ms: random.pick([2000, 60_000]),
-    drift_window: 8,
-    drift_baseline: 8,
-    drift_entities_max: 4,
-    drain_ms: DRAIN_MS,
-  };
-  const slow = !calm && random.chance(0.4);
-  const faults = calm
-    ? CLEAR
-    : { death: random.pick([0, 0.01, 0.05]), hang: random.pick([0, 0.005]), failure: random.pick([0, 0, 0.02]) };
-  const weather = { delayMsMax: random.pick([1, 20, 150]), workMsMax: slow ? 900 : random.pick([2, 60]), ...faults };
-  const chaos = calm ? 0 : 1;
-  return {
-    clock: random.pick(['event', 'event', 'orders', 'wall', 'wall']),
-    config,
-    weather,
-    calm,
-    roomy,
-    commitMsMax: random.pick([1, 15, 300]),
-    weights: {
-      send: 10,
-      retry: 2.5,
-      get: 12,
-      getCrowd: config.cache_entries_max === 700 ? 1.5 : 0.05,
-      hot: 2,
-      connect: 1,
-      subscribe: 2,
-      unsubscribe: 1,
-      close: 0.4,
-      reconnect: 0.6,
-      drainSome: 2,
-      kill: chaos,
-      hang: chaos * 0.3,
-      doom: chaos * 0.5,
-      shiftWall: 0.3,
-      crash: chaos * 0.15,
-    },
-  };
-}
-
-const ACTIONS = {
-  send: (schedule: Schedule) => schedule.producers.send(),
-  retry: (schedule: Schedule) => schedule.producers.retry(),
-  get: (schedule: Schedule) => schedule.requests.getSomething(),
-  getCrowd: (schedule: Schedule) => schedule.requests.getCrowd(),
-  hot: (schedule: Schedule) => schedule.requests.hot(),
-  connect: (schedule: Schedule) => schedule.clients.connect(),
-  subscribe: (schedule: Schedule) => schedule.clients.subscribe(),
-  unsubscribe: (schedule: Schedule) => schedule.clients.unsubscribe(),
-  close: (schedule: Schedule) => schedule.clients.close(),
-  reconnect: (schedule: Schedule) => schedule.clients.reconnect(),
-  drainSome: (schedule: Schedule) => schedule.clients.drainSome(),
-  kill: (schedule: Schedule) => schedule.kill(),
-  hang: (schedule: Schedule) => schedule.hang(),
-  doom: (schedule: Schedule) => schedule.doom(),
-  shiftWall: (schedule: Schedule) => schedule.shiftWall(),
-  crash: (schedule: Schedule) => schedule.crash(),
+const ACTIONS: Record<Action, (schedule: Schedule) => void> = {
+  send: (schedule) => schedule.producers.send(),
+  retry: (schedule) => schedule.producers.retry(),
+  get: (schedule) => schedule.requests.getSomething(),
+  getCrowd: (schedule) => schedule.requests.getCrowd(),
+  hot: (schedule) => schedule.requests.hot(),
+  connect: (schedule) => schedule.clients.connect(),
+  subscribe: (schedule) => schedule.clients.subscribe(),
+  unsubscribe: (schedule) => schedule.clients.unsubscribe(),
+  close: (schedule) => schedule.clients.close(),
+  reconnect: (schedule) => schedule.clients.reconnect(),
+  drainSome: (schedule) => schedule.clients.drainSome(),
+  kill: (schedule) => schedule.kill(),
+  hang: (schedule) => schedule.hang(),
+  doom: (schedule) => schedule.doom(),
+  shiftWall: (schedule) => schedule.shiftWall(),
+  crash: (schedule) => schedule.crash(),
 };
 
 class Schedule implements World {
