@@ -59,8 +59,8 @@ export class Core {
   readonly fleet: Fleet;
   readonly drift: Drift;
   readonly alerts: Alerts;
-  /** Newest timestamp by source, of the events since the start. */
-  readonly newest = new Map<string, Micros>();
+  /** Newest timestamp by source. */
+  readonly newest: Map<string, Micros>;
   /** Why a text cannot be an entity id; null where it can. */
   readonly idProblem: (entityId: string) => string | null;
   readonly #eventClock: EventClock | null;
@@ -74,6 +74,7 @@ export class Core {
   constructor(parts: CoreParts) {
     const { config, registry, timers, state, store, random } = parts;
     this.#head = state.position;
+    this.newest = new Map(Object.entries(state.newest));
     this.#eventClock = registry.clock.mode === 'event' ? new EventClock() : null;
     this.#eventClock?.advance(state.clock);
     this.clock = this.#eventClock ?? new WallClock(timers, state.clock);

@@ -48,6 +48,7 @@ export interface DriftOptions {
   alerts: {
     observe(observation: Observation, asOf: Micros): LifecycleState[];
     retire(isKnown: (alert: Alert) => boolean, asOf: Micros): void;
+    firing(): Alert[];
   };
   /** Uniform in [0, 1). */
   random: () => number;
@@ -106,8 +107,19 @@ export class Drift {
     const { clock, alerts } = this.#options;
     const now = clock.now();
     alerts.retire((alert) => this.#isKnown(alert), now);
+    for (const alert of alerts.firing()) this.#takeOver(alert);
     this.#due = this.#after(now);
     this.#look();
+  }
+
+  /** An alert of a feature that fired when the engine was stopped fires still. */
+  #takeOver({ name, labels }: Alert): void {
+    if (name !== FEATURE_ALERT) return;
+    for (const { view, features } of this.#states.values()) {
+      if (view.name !== labels['view'] || view.version !== labels['version']) continue;
+      const feature = features.find((one) => one.name === labels['feature']);
+      if (feature !== undefined) feature.alert = 'firing';
+    }
   }
 
   stop(): void {

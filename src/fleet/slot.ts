@@ -32,7 +32,7 @@ export function slotStatus(slot: Slot, assignment: Assignment, nowMs: number): W
     in_flight_ms: worker.inFlightMs(nowMs),
     restarts: worker.restarts,
     last_error: worker.lastError,
-    rows: slot.rows,
+    loaded_rows: slot.rows,
     computed: slot.computed,
     usage: worker.pid === 0 ? null : processUsage(worker.pid),
   };

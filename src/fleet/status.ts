@@ -21,8 +21,8 @@ export interface WorkerStatus {
   in_flight_ms: number | null;
   restarts: number;
   last_error: string | null;
-  /** Rows in its memory when it was last loaded, over all shards and keys. */
-  rows: number;
+  /** Rows that it read from the log when it was given its shards, over all keys. */
+  loaded_rows: number;
   /** Values computed by it since the engine's start. */
   computed: number;
   /** Null where it does not run. */

@@ -51,14 +51,17 @@ export class Push {
     return { topics: subscriber?.feeds.size ?? 0, entities: subscriber?.count ?? 0 };
   }
 
-  /** Whether the connection is subscribed to this topic. */
-  holds(sink: Sink, topic: number): boolean {
-    return this.#subscribers.get(sink)?.feeds.has(topic) ?? false;
-  }
-
-  /** The number of the topic, where somebody is subscribed to it. */
-  topicOf(view: View, select: number[] | null): number | null {
-    return this.#topics.get(this.#topicKey(view, select))?.id ?? null;
+  /** What a subscription would add to what the connection holds: the topic, and so many entities. */
+  wouldAdd(
+    sink: Sink,
+    view: View,
+    select: number[] | null,
+    entityIds: readonly string[],
+  ): { topics: number; entities: number } {
+    const topic = this.#topics.get(this.#topicKey(view, select));
+    const feeds = topic && this.#subscribers.get(sink)?.feeds.get(topic.id);
+    const added = new Set(entityIds.filter((entityId) => !feeds?.has(entityId)));
+    return { topics: feeds === undefined ? 1 : 0, entities: added.size };
   }
 
   /**

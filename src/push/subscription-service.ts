@@ -103,18 +103,18 @@ function refuseBeyondLimits(
   entityIds: readonly string[],
 ): void {
   const held = push.held(sink);
-  const known = push.topicOf(view, select);
-  if ((known === null || !push.holds(sink, known)) && held.topics >= config.topics_max) {
+  const more = push.wouldAdd(sink, view, select, entityIds);
+  if (held.topics + more.topics > config.topics_max) {
     throw new HeadraceError(
       'too_many',
       `This connection has ${held.topics} topics, the limit; unsubscribe from one, or open another connection.`,
       { data: { max: config.topics_max } },
     );
   }
-  if (held.entities + entityIds.length > config.subscriptions_max) {
+  if (held.entities + more.entities > config.subscriptions_max) {
     throw new HeadraceError(
       'too_many',
-      `This connection would watch ${held.entities + entityIds.length} entities; at most ${config.subscriptions_max} are taken, so open another connection.`,
+      `This connection would watch ${held.entities + more.entities} entities; at most ${config.subscriptions_max} are taken, so open another connection.`,
       { data: { max: config.subscriptions_max } },
     );
   }

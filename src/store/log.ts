@@ -97,6 +97,7 @@ export class Log {
       shards: this.#shards,
       dictionaries: this.#tables.all(),
       schemas: this.#schemas.all(),
+      newest: Object.fromEntries(this.#head.newest),
       alerts: this.#alerts.all(),
     };
   }

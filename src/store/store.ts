@@ -35,6 +35,8 @@ export interface LogState {
   dictionaries: { name: string; values: string[] }[];
   /** All schemas that rows of the log have, by id. */
   schemas: Record<string, SchemaSpec>;
+  /** Newest timestamp by source, microseconds; sources without events are left out. */
+  newest: Record<string, Micros>;
   alerts: AlertRing;
 }
 

@@ -171,7 +171,10 @@ const FleetWorker = Type.Object({
   }),
   restarts: count,
   last_error: Type.Unsafe<string | null>({ type: ['string', 'null'] }),
-  rows: Type.Integer({ minimum: 0, description: 'Rows in its memory when it was last loaded' }),
+  loaded_rows: Type.Integer({
+    minimum: 0,
+    description: 'Rows that it read from the log when it was given its shards',
+  }),
   computed: Type.Integer({ minimum: 0, description: 'Values computed since the start' }),
   usage: Type.Unsafe<{ cpu_seconds: number; rss_bytes: number } | null>({
     type: ['object', 'null'],

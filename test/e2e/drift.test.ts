@@ -117,6 +117,15 @@ test('what fires outlives a restart', async () => {
   const again = await lab.client(engine);
   const { firing: told } = await again.must({ type: 'watch_alerts' });
   assert.equal(names(told), before);
+  // Every page says the same: drift of what fires, and how old the newest event is that was there before.
+  const parts = told
+    .filter(({ name }: Message) => name === 'feature_drift')
+    .map(({ labels }: Message) => labels.feature);
+  const { features } = await engine.get('/drift');
+  const fires = features.filter(({ alert }: Message) => alert === 'firing').map(({ feature }: Message) => feature);
+  assert.ok(parts.length > 0);
+  assert.equal(fires.sort(), parts.sort());
+  assert.match(await (await fetch(`${engine.url}/metrics`)).text(), /headrace_source_freshness_seconds\{/);
 });
 
 test.run();

@@ -286,7 +286,7 @@ test('status tells of each worker what GET /fleet shows', async () => {
     in_flight_ms: 50,
     restarts: 0,
     last_error: null,
-    rows: 100,
+    loaded_rows: 100,
     computed: 0,
   });
   crew.at(0).answer();

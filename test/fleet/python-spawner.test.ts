@@ -53,7 +53,8 @@ test('its stdin is held open until the engine ends it; signals end it', async ()
 test('a Python that is not there is told clearly', async () => {
   assert.throws(
     () => findPython('/no/such/python'),
-    (error: unknown) => error instanceof HeadraceError && /--python is '\/no\/such\/python'/.test(error.message),
+    (error: unknown) =>
+      error instanceof HeadraceError && error.code === 'bad_request' && /--python is '\/no\/such\/python'/.test(error.message),
   );
   const { exited, pid } = run('', 'no-such-python');
   assert.is(pid, 0);

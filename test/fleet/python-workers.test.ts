@@ -196,9 +196,9 @@ test('values from the log, from applied events and from history; then all proces
   assert.equal(await second.get('LAX'), { values: [1, 7, NaN, 0], strings: ['ΩΣ'], position: 5 });
   const past = { asOf: T0 + 6 * SECOND, position: 3 };
   assert.equal(await second.get('ORD', past), { values: [2, 30, NaN, 1], strings: ['UA'], position: 3 });
-  for (const { state, rows, usage } of second.fleet.status().workers) {
+  for (const { state, loaded_rows, usage } of second.fleet.status().workers) {
     assert.is(state, 'ready');
-    assert.ok(rows >= 0 && usage!.rss_bytes > 0);
+    assert.ok(loaded_rows >= 0 && usage!.rss_bytes > 0);
   }
 });
 

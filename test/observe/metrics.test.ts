@@ -38,7 +38,7 @@ const SOURCES: MetricSources = {
         in_flight_ms: null,
         restarts: 1,
         last_error: null,
-        rows: 0,
+        loaded_rows: 0,
         computed: 0,
         usage: { cpu_seconds: 1.5, rss_bytes: 1000 },
       },

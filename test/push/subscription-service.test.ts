@@ -149,6 +149,10 @@ test('topics and entities are limited a connection, and a refusal leaves nothing
   world.settle();
   assert.is(told.length, 3);
   assert.equal(world.push.held(sink), { topics: 2, entities: 5 });
+  // What it has already adds nothing, however often it is named.
+  subscribe(sink, ['A', 'B', 'C', 'D', 'D']);
+  world.settle();
+  assert.is(told.length, 4);
 });
 
 test('a reply that cannot be made takes back what it registered, and nothing else', async () => {

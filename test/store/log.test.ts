@@ -252,6 +252,7 @@ test('a log that is opened again stands where it stood', () => {
   const again = new Log(optionsOf({ folder, sources }));
   assert.equal(again.state(), state);
   assert.equal([state.position, state.clock, state.shards], [3, T0 + HOUR, 64]);
+  assert.equal(state.newest, { departures: T0 + HOUR, weather: T0 + 2 });
   const late = only(again.commit([batchOf([event(T0 + HOUR - DAY - 1)])]));
   assert.is(late.answer!.late, 1, 'the newest timestamp of the source is known');
   assert.is(late.answer!.position, 4);

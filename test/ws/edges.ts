@@ -88,7 +88,7 @@ const FLEET: FleetStatus = {
       in_flight_ms: null,
       restarts: 2,
       last_error: null,
-      rows: 0,
+      loaded_rows: 0,
       computed: 0,
       usage: { cpu_seconds: 1.5, rss_bytes: 1000 },
     },
