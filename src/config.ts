@@ -1,6 +1,6 @@
 /**
- * Every option of the engine: name, default, unit, limits and meaning. Command-line flags, README's table and the
- * validation are made from this one list. Units stand last in the name.
+ * Every option of the engine: name, default, unit, limits and meaning. Command-line flags, what `headrace serve --help`
+ * says of them and the validation are made from this one list. Units stand last in the name.
  */
 import { HeadraceError } from './errors.ts';
 
@@ -68,7 +68,8 @@ export const OPTIONS = {
   large_reply_bytes: {
     default: 24 * KIB,
     min: 1,
-    description: 'Replies above this are made in a worker thread; where that begins to pay is measured by bench/replies.ts',
+    description:
+      'Replies above this are made in a worker thread; where that begins to pay is measured by bench/replies.ts',
   },
   threads: { default: 2, min: 1, max: 64, description: 'Piscina threads for large replies and drift' },
 
