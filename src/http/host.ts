@@ -26,21 +26,36 @@ const hostName = (host: string): string =>
     .replace(/^\[(.*)\]$/, '$1')
     .toLowerCase();
 
+/** The host of an Origin; nothing where it names none, such as the `null` of a local file or a sandboxed frame. */
+const originName = (origin: string): string => hostName(/^[a-z][a-z\d+.-]*:\/\/([^/]+)$/i.exec(origin)?.[1] ?? '');
+
+type Guard = (value: string) => HeadraceError | null;
+
+/** Remembers what was let in, so that it is not read again with every request. */
+function remembering(guard: Guard): (value: string | undefined) => HeadraceError | null {
+  const accepted = new Set<string | undefined>([undefined]);
+  return (value) => {
+    if (accepted.has(value)) return null;
+    const refusal = guard(value as string);
+    if (refusal === null && accepted.size < REMEMBERED_MAX) accepted.add(value);
+    return refusal;
+  };
+}
+
+const refusal = (header: string, value: string): HeadraceError =>
+  new HeadraceError(
+    'bad_request',
+    `the ${header} header names ${JSON.stringify(value)}; ` +
+      'a server without authentication answers to localhost and loopback addresses only',
+  );
+
 /**
  * Refuses requests whose Host is another name than one of this machine: a page of a stranger's site that has its name
- * point to 127.0.0.1 (DNS rebinding) would else read and write here.
+ * point to 127.0.0.1 (DNS rebinding) would else read and write here. Likewise those whose Origin is one: browsers let
+ * the page of any site open a WebSocket to any host and post to it, and say only there whose page it is.
  */
 export function hostGuard(): (request: IncomingMessage) => HeadraceError | null {
-  const accepted = new Set<string | undefined>([undefined]);
-  return ({ headers: { host } }) => {
-    if (accepted.has(host)) return null;
-    if (!isLoopback(hostName(host as string))) {
-      return new HeadraceError(
-        'bad_request',
-        `the Host header names ${JSON.stringify(host)}; a server without authentication answers to localhost and 127.0.0.1 only`,
-      );
-    }
-    if (accepted.size < REMEMBERED_MAX) accepted.add(host);
-    return null;
-  };
+  const host = remembering((value) => (isLoopback(hostName(value)) ? null : refusal('Host', value)));
+  const origin = remembering((value) => (isLoopback(originName(value)) ? null : refusal('Origin', value)));
+  return ({ headers }) => host(headers.host) ?? origin(headers.origin);
 }

@@ -143,6 +143,28 @@ test('bytes that are no HTTP, a foreign Host and a bad URL are problem documents
   );
 });
 
+test('pages of this machine are answered, those of other sites are not', async ({ edges }) => {
+  const ask = (origin: string): Promise<string> =>
+    raw(edges.port, `GET /healthz HTTP/1.1\r\nHost: localhost\r\nOrigin: ${origin}\r\nConnection: close\r\n\r\n`);
+  for (const origin of ['http://localhost', 'http://app.localhost:3000', 'https://127.0.0.9:80', 'http://[::1]:5173']) {
+    assert.match(await ask(origin), /^HTTP\/1\.1 200 /, origin);
+  }
+  const foreign = [
+    'https://evil.example',
+    'http://localhost.evil.example:80',
+    'null',
+    'http://localhost, http://evil.example',
+  ];
+  for (const origin of foreign) {
+    const answer = await ask(origin);
+    assert.match(answer, /^HTTP\/1\.1 400 [\s\S]*"code":"bad_request"/, origin);
+    assert.match(answer, /the Origin header names/);
+  }
+  const page = { origin: 'https://evil.example' };
+  const { detail } = await problem(await post(edges.url, '/features', { entity_id: 'ORD' }, page), 400, 'bad_request');
+  assert.match(detail, 'evil.example');
+});
+
 test('an error leaves the connection usable', async ({ edges }) => {
   const bad = '{';
   const answer = await raw(

@@ -59,6 +59,20 @@ test('an upgrade elsewhere is 404, and under a foreign name 400', async (context
   await client.close();
 });
 
+test('a page of another site cannot open the WebSocket, one of this machine can', async (context) => {
+  const { port } = await open(context);
+  const upgrade = (origin: string): Promise<string> =>
+    raw(port, `GET /ws HTTP/1.1\r\nHost: localhost\r\nOrigin: ${origin}\r\n${UPGRADE}`);
+  for (const origin of ['https://evil.example', 'null', 'https://localhost.evil.example']) {
+    const answer = await upgrade(origin);
+    assert.match(answer, /^HTTP\/1\.1 400 [\s\S]*"code":"bad_request"/, origin);
+    assert.match(answer, 'the Origin header names');
+  }
+  for (const origin of ['http://localhost:3000', 'http://app.localhost', 'http://127.0.0.1:80', 'http://[::1]']) {
+    assert.match(await upgrade(origin), /^HTTP\/1\.1 101 /, origin);
+  }
+});
+
 test('text that is not UTF-8 closes with 1007', async (context) => {
   const { port } = await open(context);
   const client = await Client.open(port);
