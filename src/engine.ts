@@ -38,7 +38,7 @@ export interface Engine {
   fleetReady: Promise<void>;
   /** Brings a file into the log; the engine is not ready meanwhile. */
   load(options: Omit<LoadOptions, 'python'>): Promise<Loaded>;
-  /** Ends by itself where the store does: resolves with why. */
+  /** It cannot go on, for the store broke or no worker could be started: resolves with why. */
   failed: Promise<Error>;
   /** Answers what is under way, commits what is queued, ends the workers. */
   stop(): Promise<void>;
@@ -105,6 +105,7 @@ export async function startEngine(config: Config, registry: Registry, logger: Lo
     await store.close();
     await pool.destroy();
   };
+  void core.fleet.failed.then(fail);
   await core.fleet.start();
   const port = await http.listen().catch(async (error: unknown) => {
     await stop();

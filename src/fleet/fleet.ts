@@ -49,6 +49,8 @@ const OVERLOADED_RETRY_MS = 100;
 export class Fleet {
   /** Every shard has had an owner that takes work, for the first time. */
   readonly ready: Promise<void>;
+  /** No worker could be started: each died too often before the fleet was ever ready. Resolves with why. */
+  readonly failed: Promise<HeadraceError>;
   readonly #options: FleetOptions;
   readonly #crew: Crew;
   /** Jobs whose shard has no owner. */
@@ -61,9 +63,14 @@ export class Fleet {
   constructor(options: FleetOptions) {
     this.#options = options;
     this.#head = options.log.position;
+    let wasReady = false;
     let becameReady = () => {};
     this.ready = new Promise((resolve) => {
       becameReady = resolve;
+    });
+    let fail: (why: HeadraceError) => void = () => {};
+    this.failed = new Promise((resolve) => {
+      fail = resolve;
     });
     this.#crew = new Crew({
       ...options,
@@ -75,7 +82,12 @@ export class Fleet {
         lost: (slot, sent, reason) => this.#lost(slot, sent, reason),
         moved: (slots) => this.#moved(slots),
         changed: () => {
-          if (this.isReady) becameReady();
+          if (this.isReady) {
+            wasReady = true;
+            becameReady();
+          } else if (!wasReady && this.#crew.slots.every(({ worker }) => worker.broken)) {
+            fail(this.#noWorkers());
+          }
           options.events.changed();
         },
         tick: () => this.#expireAll(),
@@ -145,6 +157,14 @@ export class Fleet {
     this.#schedulePump();
     await this.#crew.drain(limitMs);
     for (const { outbox } of this.#crew.slots) this.#failDraining(outbox.jobs.takeAll());
+  }
+
+  #noWorkers(): HeadraceError {
+    const reason = this.#crew.slots.map(({ worker }) => worker.lastError).findLast((error) => error !== null);
+    return new HeadraceError(
+      'internal',
+      `no Python worker starts: ${reason}; run make setup, or name another --python.`,
+    );
   }
 
   // Out

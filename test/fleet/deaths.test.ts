@@ -1,7 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { settled } from './hand-timers.ts';
-import { codesOf, commit, computedCodes, failedCodes, job, makeFleet, SHARDS } from './setup.ts';
+import { codesOf, commit, computedCodes, failedCodes, job, makeFleet, type Setup, SHARDS } from './setup.ts';
 
 const test = suite('fleet/deaths');
 
@@ -89,6 +89,41 @@ test('pauses between restarts are jittered below a bound that doubles; the fifth
   assert.is(fleet.status().workers[0]!.state, 'broken');
   assert.not.ok(fleet.isReady);
   await fleet.drain();
+});
+
+async function breakSlot({ crew, timers }: Setup, slot: number): Promise<void> {
+  for (let i = 0; i < 5; i++) {
+    crew.at(slot).exit(`exit status ${slot}`);
+    await timers.advance(1000);
+  }
+}
+
+test('the fleet has failed once every slot broke before it was ever ready, and not before', async () => {
+  const setup = await makeFleet({ workers: 2 }, (crew) => {
+    crew.willing = false;
+  });
+  let why = '';
+  void setup.fleet.failed.then(({ message }) => {
+    why = message;
+  });
+  await breakSlot(setup, 0);
+  assert.is(why, '');
+  await breakSlot(setup, 1);
+  assert.is(why, 'no Python worker starts: exit status 1; run make setup, or name another --python.');
+  await setup.fleet.drain();
+});
+
+test('a fleet that was ready goes on trying, whatever breaks', async () => {
+  const setup = await makeFleet({ workers: 1 });
+  let failed = false;
+  void setup.fleet.failed.then(() => {
+    failed = true;
+  });
+  setup.crew.willing = false;
+  await breakSlot(setup, 0);
+  assert.is(setup.fleet.status().workers[0]!.state, 'broken');
+  assert.not.ok(failed);
+  await setup.fleet.drain();
 });
 
 test('ten seconds of health forgive earlier failures, also of a worker that is always busy', async () => {
