@@ -1,4 +1,5 @@
 /** `headrace serve`: the engine, until it is told to end. */
+import { existsSync } from 'node:fs';
 import cliProgress from 'cli-progress';
 import { type Micros, systemTimers } from '../clock.ts';
 import type { Config } from '../config.ts';
@@ -70,9 +71,12 @@ function parseLoads({ load, loadUntil }: ServeOptions, registry: Registry): Load
     const source = registry.sources.get(name);
     const file = rest.join('=');
     if (file === '') throw new HeadraceError('bad_request', `--load is '${text}'; it takes SOURCE=FILE.`);
-    if (source !== undefined) return { source, file, until };
-    const known = [...registry.sources.keys()].join(', ');
-    throw new HeadraceError('unknown_source', `--load names the source '${name}'; the registry has ${known}.`);
+    if (source === undefined) {
+      const known = [...registry.sources.keys()].join(', ');
+      throw new HeadraceError('unknown_source', `--load names the source '${name}'; the registry has ${known}.`);
+    }
+    if (!existsSync(file)) throw new HeadraceError('bad_request', `--load names '${file}', which does not exist.`);
+    return { source, file, until };
   });
 }
 

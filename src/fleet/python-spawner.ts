@@ -21,7 +21,7 @@ const ONE_THREAD = {
 /**
  * The interpreter to run workers with.
  * @param configured the option `python`; empty: `.venv/bin/python` beside the package, else `python3`
- * @throws HeadraceError `internal` where a configured path does not exist
+ * @throws HeadraceError `bad_request` where a configured path does not exist
  */
 export function findPython(configured: string): string {
   if (configured === '') {
@@ -30,7 +30,7 @@ export function findPython(configured: string): string {
   }
   if (configured.includes('/') && !existsSync(configured)) {
     throw new HeadraceError(
-      'internal',
+      'bad_request',
       `--python is '${configured}', which does not exist; name a Python of 3.11 or newer.`,
     );
   }

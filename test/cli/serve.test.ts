@@ -64,13 +64,18 @@ test('paths, sources and times that are none', async () => {
   writeFileSync(lab.path('file'), '');
   writeFileSync(lab.path('bad.parquet'), 'PAR0');
   await Promise.all([
-    failsWith(serve('python', '--python', lab.path('python')), `--python is '${lab.path('python')}'`),
+    failsWith(serve('python', '--python', lab.path('python')), `--python is '${lab.path('python')}'`, 2),
     failsWith(serve('file'), /file.* cannot be opened/),
     failsWith(serve('load', '--load', 'nope=x.csv'), "--load names the source 'nope'; the registry has readings"),
     failsWith(serve('load', '--load', 'readings=x.csv', '--load-until', 'soon'), /"soon" is no time/),
-    failsWith(serve('none', '--load', `readings=${lab.path('none.csv')}`), 'none.csv cannot be read', 2),
+    failsWith(serve('none', '--load', `readings=${lab.path('none.csv')}`), "none.csv', which does not exist", 2),
     failsWith(serve('bad', '--load', `readings=${lab.path('bad.parquet')}`), 'bad.parquet is no Parquet file', 2),
   ]);
+});
+
+test('a Python that no worker starts with', async () => {
+  const err = await failsWith(serve('false', '--python', '/bin/false', '--workers', '2'), 'headrace serve: no Python');
+  assert.match(err, /^headrace serve: no Python worker starts: exit status 1; run make setup, or name another .*\n$/m);
 });
 
 test('what a loaded file has wrong is told by row, and the rest is served', async () => {

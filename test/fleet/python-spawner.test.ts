@@ -54,7 +54,9 @@ test('a Python that is not there is told clearly', async () => {
   assert.throws(
     () => findPython('/no/such/python'),
     (error: unknown) =>
-      error instanceof HeadraceError && error.code === 'bad_request' && /--python is '\/no\/such\/python'/.test(error.message),
+      error instanceof HeadraceError &&
+      error.code === 'bad_request' &&
+      /--python is '\/no\/such\/python'/.test(error.message),
   );
   const { exited, pid } = run('', 'no-such-python');
   assert.is(pid, 0);
