@@ -8,6 +8,7 @@ import {
   Alert,
   alertFields,
   ErrorCodeSchema,
+  EXACT,
   errorFields,
   Features,
   ingestOutcome,
@@ -16,10 +17,11 @@ import {
   RequestId,
   Rows,
   selection,
+  whole,
 } from './parts.ts';
 
 const id = RequestId;
-const topic = Type.Integer({ description: 'Number of the topic' });
+const topic = Type.Integer({ ...EXACT, description: 'Number of the topic' });
 
 const Get = Type.Object(
   {
@@ -49,7 +51,7 @@ const Subscribe = Type.Object(
       Type.Object(
         {
           epoch: Type.String({ description: 'That of the values held' }),
-          revisions: Type.Record(Type.String(), Type.Integer(), { description: 'Revision held, by entity id' }),
+          revisions: Type.Record(Type.String(), Type.Integer(EXACT), { description: 'Revision held, by entity id' }),
         },
         { description: 'What the client still holds; under the same epoch only newer rows are sent' },
       ),
@@ -89,7 +91,10 @@ const Ingest = Type.Object(
     ),
     batch: Type.Optional(
       Type.Unsafe<string | number>({
-        anyOf: [{ type: 'string', minLength: 1, maxLength: 256 }, { type: 'integer' }],
+        type: ['string', 'integer'],
+        minLength: 1,
+        maxLength: 256,
+        ...EXACT,
         description: 'Name of this batch, in any order and with gaps',
       }),
     ),
@@ -113,7 +118,7 @@ const WatchAlerts = Type.Object(
     ),
     resume: Type.Optional(
       Type.Object(
-        { epoch: Type.String(), offset: Type.Integer({ minimum: 0 }) },
+        { epoch: Type.String(), offset: whole('Place among the alerts') },
         { description: 'The last alert that the client has heard of' },
       ),
     ),

@@ -2,12 +2,20 @@
 import { Type } from 'typebox';
 import { ERRORS, type ErrorCode } from '../errors.ts';
 
+/** Past these, several whole numbers of JSON are read as one. */
+export const EXACT = { minimum: Number.MIN_SAFE_INTEGER, maximum: Number.MAX_SAFE_INTEGER };
+
+/** A count or a place: from 0 to the last whole number that is exact. */
+export const whole = (description: string) =>
+  Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, description });
+
 /** Text or number, said in one `type` so that an error can name both. */
-const textOrNumber = (description: string) => Type.Unsafe<string | number>({ type: ['string', 'number'], description });
+const textOrNumber = (description: string, bounds: { minimum?: number; maximum?: number } = {}) =>
+  Type.Unsafe<string | number>({ type: ['string', 'number'], ...bounds, description });
 
 const textOrNull = (description: string) => Type.Unsafe<string | null>({ type: ['string', 'null'], description });
 
-export const RequestId = textOrNumber("The client's own name of the request, echoed by its answer");
+export const RequestId = textOrNumber("The client's own name of the request, echoed by its answer", EXACT);
 
 const TimeIn = (description: string) =>
   textOrNumber(`${description}; ISO 8601 (UTC where it names no zone) or epoch milliseconds`);
@@ -18,7 +26,7 @@ export const ErrorCodeSchema = Type.Unsafe<ErrorCode>({
   description: 'From the one table of error codes',
 });
 
-export const Position = Type.Integer({ minimum: 0, description: 'Place in the log; 0 is before the first event' });
+export const Position = whole('Place in the log; 0 is before the first event');
 
 /** What selects features; the same for `get`, `POST /features` and `POST /features/batch`. */
 export const selection = {
@@ -41,15 +49,8 @@ export const moment = {
     Type.Integer({ minimum: 1, maximum: 60_000, description: 'Deadline in milliseconds; 5000 where left out' }),
   ),
   as_of: Type.Optional(TimeIn('The moment for which the values are asked, within the history of the view')),
-  position: Type.Optional(
-    Type.Integer({
-      minimum: 0,
-      description: 'Answer with what the log held at this position, and the same bits for ever',
-    }),
-  ),
-  min_position: Type.Optional(
-    Type.Integer({ minimum: 0, description: 'Answer with at least this much of the log: reads after one’s own write' }),
-  ),
+  position: Type.Optional(whole('Answer with what the log held at this position, and the same bits for ever')),
+  min_position: Type.Optional(whole('Answer with at least this much of the log: reads after one’s own write')),
 };
 
 const FeatureValue = Type.Unsafe<number | string | boolean | null>({
@@ -61,7 +62,7 @@ const Features = Type.Record(Type.String(), FeatureValue, { description: 'Values
 
 /** The fields by which a value can be computed again, and its times. */
 export const provenance = {
-  revision: Type.Integer({ description: 'Rises whenever the bits of the row change; may skip' }),
+  revision: whole('Rises whenever the bits of the row change; may skip'),
   as_of: Type.String({ description: 'End of the windows, RFC 3339 with six digits of fraction' }),
   position: Position,
   event_time: textOrNull('Time of the newest event inside the values; null: no event'),
@@ -101,7 +102,7 @@ export const Rejection = Type.Object(
 
 /** The outcome of an ingest. */
 export const ingestOutcome = {
-  position: Type.Integer({ minimum: 0, description: 'Position of the last accepted event' }),
+  position: whole('Position of the last accepted event; where none was accepted, the head of the log'),
   accepted: Type.Integer({ minimum: 0, description: 'Events taken, late ones included' }),
   late: Type.Integer({ minimum: 0, description: 'Of the accepted, those too old to enter a feature' }),
   duplicate: Type.Integer({

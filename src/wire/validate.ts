@@ -38,11 +38,36 @@ function expected(error: ErrorObject, errors: ErrorObject[]): string {
       return `one of ${(error.params['allowedValues'] as unknown[]).join(', ')}`;
     case 'const':
       return JSON.stringify(error.params['allowedValue']);
+    case 'minItems':
+      return `at least ${counted(error, 'item')}`;
+    case 'maxItems':
+      return `at most ${counted(error, 'item')}`;
+    case 'minLength':
+      return `at least ${counted(error, 'character')}`;
+    case 'maxLength':
+      return `at most ${counted(error, 'character')}`;
+    case 'minimum':
+      return `at least ${limitOf(error)}${instead(error)}`;
+    case 'maximum':
+      return `at most ${limitOf(error)}${instead(error)}`;
     default:
-      return (error.message ?? error.keyword).replace(/^must (be|NOT have|have) /, (_, verb: string) =>
-        verb === 'be' ? '' : verb === 'have' ? 'to have ' : 'not to have ',
-      );
+      return error.message ?? error.keyword;
   }
+}
+
+const limitOf = (error: ErrorObject): number => error.params['limit'] as number;
+
+function counted(error: ErrorObject, what: string): string {
+  const limit = limitOf(error);
+  return limit === 1 ? `one ${what}` : `${limit} ${what}s`;
+}
+
+/** What to do with a number that is past those that JSON keeps apart. */
+function instead(error: ErrorObject): string {
+  if (Math.abs(limitOf(error)) !== Number.MAX_SAFE_INTEGER) return '';
+  const { type } = error.parentSchema as { type?: unknown };
+  const takesText = Array.isArray(type) && type.includes('string');
+  return `, beyond which numbers are not exact${takesText ? '; send it as text' : ''}`;
 }
 
 function article(type: string): string {

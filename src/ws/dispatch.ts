@@ -82,4 +82,6 @@ export function dispatch(session: Session, data: Buffer, isBinary: boolean): voi
   }
 }
 
-const isId = (id: unknown): id is Id => typeof id === 'string' || Number.isFinite(id);
+/** A number that is not exact would come back as the name of another request. */
+const isId = (id: unknown): id is Id =>
+  typeof id === 'string' || (typeof id === 'number' && Math.abs(id) <= Number.MAX_SAFE_INTEGER);

@@ -35,6 +35,8 @@ const GOOD: [ClientType, object][] = [
   ['unsubscribe', { id: 1, topic: 3 }],
   ['ingest', { id: 1, source: 's', events: [1, null, {}], producer: 'p', batch: -3, chunk: 0 }],
   ['ingest', { id: 1, source: 's', columns: { a: [1, 'x', null] }, producer: 'p', batch: 'k:1' }],
+  ['ingest', { id: -(2 ** 53) + 1, source: 's', events: [], producer: 'p', batch: 2 ** 53 - 1 }],
+  ['ingest', { id: '9007199254740993', source: 's', events: [], producer: 'p', batch: '9007199254740993' }],
   ['watch_alerts', { id: 1, severity: 'critical', resume: { epoch: 'e', offset: 0 } }],
   ['ping', {}],
   ['pong', {}],
@@ -57,10 +59,15 @@ const BAD: [ClientType, object, string, string][] = [
     'get',
     { id: 1, entity_ids: [], features: [] },
     'features',
-    'features of get is an array of 0; expected not to have fewer than 1 items',
+    'features of get is an array of 0; expected at least one item',
   ],
   ['get', { id: 1, entity_ids: [], position: 1.5 }, 'position', 'position of get is 1.5; expected an integer'],
-  ['get', { id: 1, entity_ids: [], timeout_ms: 60_001 }, 'timeout_ms', 'timeout_ms of get is 60001; expected <= 60000'],
+  [
+    'get',
+    { id: 1, entity_ids: [], timeout_ms: 60_001 },
+    'timeout_ms',
+    'timeout_ms of get is 60001; expected at most 60000',
+  ],
   ['get', { id: 1, entity_ids: [], as_of: null }, 'as_of', 'as_of of get is null; expected a string or a number'],
   [
     'get',
@@ -89,11 +96,48 @@ const BAD: [ClientType, object, string, string][] = [
   ['unsubscribe', { id: 1, topic: '1' }, 'topic', 'topic of unsubscribe is "1"; expected an integer'],
   ['ingest', { id: 1, source: 's', events: {} }, 'events', 'events of ingest is an object; expected an array'],
   ['ingest', { id: 1, source: 's', columns: { a: 1 } }, 'columns.a', 'columns.a of ingest is 1; expected an array'],
+  ['ingest', { id: 1, source: 's', batch: '' }, 'batch', 'batch of ingest is ""; expected at least one character'],
   [
     'ingest',
-    { id: 1, source: 's', batch: '' },
+    { id: 1, source: 's', batch: 'x'.repeat(257) },
     'batch',
-    'batch of ingest is ""; expected not to have fewer than 1 characters or an integer',
+    `batch of ingest is "${'x'.repeat(59)}… (259 characters); expected at most 256 characters`,
+  ],
+  ['ingest', { id: 1, source: 's', batch: 1.5 }, 'batch', 'batch of ingest is 1.5; expected a string or an integer'],
+  [
+    'ingest',
+    { id: 1, source: 's', batch: 2 ** 53 },
+    'batch',
+    'batch of ingest is 9007199254740992; expected at most 9007199254740991, beyond which numbers are not exact; ' +
+      'send it as text',
+  ],
+  [
+    'ingest',
+    { id: 1, source: 's', batch: -(2 ** 53) },
+    'batch',
+    'batch of ingest is -9007199254740992; expected at least -9007199254740991, beyond which numbers are not exact; ' +
+      'send it as text',
+  ],
+  ['ingest', { id: 1, source: 's', chunk: -1 }, 'chunk', 'chunk of ingest is -1; expected at least 0'],
+  [
+    'ping',
+    { id: 1e17 },
+    'id',
+    'id of ping is 100000000000000000; expected at most 9007199254740991, beyond which numbers are not exact; ' +
+      'send it as text',
+  ],
+  [
+    'get',
+    { id: 1, entity_ids: [], min_position: 2 ** 53 },
+    'min_position',
+    'min_position of get is 9007199254740992; expected at most 9007199254740991, beyond which numbers are not exact',
+  ],
+  [
+    'subscribe',
+    { id: 1, entity_ids: [], resume: { epoch: 'e', revisions: { ORD: 2 ** 53 } } },
+    'resume.revisions.ORD',
+    'resume.revisions.ORD of subscribe is 9007199254740992; expected at most 9007199254740991, ' +
+      'beyond which numbers are not exact',
   ],
   [
     'watch_alerts',

@@ -2,7 +2,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { HeadraceError } from '../../src/errors.ts';
 import { textFrame } from '../../src/ws/frame.ts';
-import { Client } from './client.ts';
+import { Client, type Message } from './client.ts';
 import { type Edges, openEdges } from './edges.ts';
 
 const test = suite<{ edges: Edges; client: Client }>('ws/session');
@@ -90,7 +90,7 @@ const BAD: [string, object, string, string][] = [
     'a negative timeout',
     { type: 'get', id: 1, entity_ids: [], timeout_ms: -1 },
     'bad_request',
-    'timeout_ms of get is -1; expected >= 1',
+    'timeout_ms of get is -1; expected at least 1',
   ],
   ['an unknown view', { type: 'get', id: 1, entity_ids: ['ORD'], view: 'no' }, 'unknown_view', 'no view is called no'],
   ['an unknown version', { type: 'get', id: 1, entity_ids: ['ORD'], version: 'v9' }, 'unknown_version', 'v9'],
@@ -185,6 +185,20 @@ test('text that is no JSON, arrays and binary frames are errors without id', asy
   assert.is(error.code, 'bad_request');
   assert.not('id' in error);
   assert.is((await client.ask({ type: 'ping', id: 3 })).id, 3);
+});
+
+test('numbers that JSON cannot tell apart name neither a request nor a batch', async ({ edges, client }) => {
+  const error = await client.ask('{"type":"get","id":9007199254740993,"entity_ids":["ORD"]}');
+  assert.is(error.code, 'bad_request');
+  assert.match(error.message, 'send it as text');
+  assert.not('id' in error);
+  const ingest = (batch: string): Promise<Message> =>
+    client.ask(`{"type":"ingest","id":1,"source":"departures","events":[{}],"producer":"p","batch":${batch}}`);
+  const refused = await ingest('9007199254740993');
+  assert.is(refused.code, 'bad_request');
+  assert.match(refused.message, 'send it as text');
+  assert.is(edges.service.taken.length, 0);
+  assert.is((await ingest('"9007199254740993"')).accepted, 1);
 });
 
 test('NaN is no JSON, and infinity is no number', async ({ client }) => {
