@@ -31,6 +31,12 @@ export function httpOrigin(url: string): string {
   return `${parsed.protocol === 'ws:' || parsed.protocol === 'http:' ? 'http' : 'https'}://${parsed.host}`;
 }
 
+/** The WebSocket address of an engine named by its HTTP or WebSocket address: its path is `/ws` where none is given. */
+export function webSocketAddress(url: string): string {
+  const { protocol, host, pathname, search } = new URL(url);
+  return `${protocol.replace('http', 'ws')}//${host}${pathname === '/' ? '/ws' : pathname}${search}`;
+}
+
 /** Sends a request and gives its JSON answer; an error that the engine tells is an {@link EngineError}. */
 export async function call<T>(url: URL, init: RequestInit): Promise<T> {
   let response: Response;

@@ -4,7 +4,7 @@ import { findPython } from '../fleet/python-spawner.ts';
 import { columnsOf } from '../ingest/source-columns.ts';
 import { TableReader } from '../ingest/table-reader.ts';
 import { parseTime } from '../wire/time.ts';
-import { EngineError, fetchLastBatch, fetchSource, httpOrigin } from './engine-client.ts';
+import { EngineError, fetchLastBatch, fetchSource, httpOrigin, webSocketAddress } from './engine-client.ts';
 import { IngestSocket } from './ingest-socket.ts';
 import { ReplayFile } from './replay-file.ts';
 import { type ReplayWindow, Schedule } from './replay-schedule.ts';
@@ -73,7 +73,8 @@ async function replay(file: string, options: ReplayOptions, terminal: Terminal, 
   const from = last === null ? '' : `, going on in round ${start.loop} after ${start.next}`;
   terminal.out(`Replaying ${events.n} events of ${file} at ${window.speed} × real time${from}.\n`);
 
-  const socket = new IngestSocket(options.url, signal, (text) => terminal.err(`headrace replay: ${text}\n`));
+  const note = (text: string): void => terminal.err(`headrace replay: ${text}\n`);
+  const socket = new IngestSocket(webSocketAddress(options.url), signal, note);
   try {
     await sendAll(events, schedule, socket, source.name, producer, terminal);
   } finally {

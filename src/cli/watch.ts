@@ -1,6 +1,7 @@
 /** `headrace watch`: live updates of some entities in the terminal, over a WebSocket. */
 import { WebSocket } from 'ws';
 import { HeadraceError } from '../errors.ts';
+import { webSocketAddress } from './engine-client.ts';
 import { cell, type Terminal, table } from './terminal.ts';
 
 export interface WatchOptions {
@@ -25,9 +26,14 @@ interface Message {
   rejected?: { entity_id: string; code: string; message: string }[];
   code?: string | number;
   message?: string;
+  /** Of an error: the same request may succeed later. */
+  temporary?: boolean;
+  retry_after_ms?: number;
+  /** Of a goodbye: how long to stay away. */
   after_ms?: number;
 }
 
+const RECONNECT_MS_FIRST = 250;
 const RECONNECT_MS_MAX = 10_000;
 
 /**
@@ -50,19 +56,21 @@ export async function watchCommand(
   }
   const screen =
     options.json || !terminal.interactive ? new Lines(terminal, options.json) : new Screen(terminal, entityIds);
-  let pauseMs = 250;
+  const asked = { ...options, url: webSocketAddress(options.url) };
+  let pauseMs = RECONNECT_MS_FIRST;
   let everOpen = false;
   while (!signal.aborted) {
-    const end = await watchOnce(entityIds, options, screen, signal);
+    const end = await watchOnce(entityIds, asked, screen, signal);
     if (end.kind === 'stopped') return 0;
     if (end.kind === 'refused' || (!everOpen && !end.opened)) {
       terminal.err(`headrace watch: ${end.message}\n`);
       return 1;
     }
     everOpen = true;
-    if (end.opened) pauseMs = 250;
-    terminal.err(`headrace watch: ${end.message} Trying again in ${pauseMs} ms.\n`);
-    await pause(pauseMs, signal);
+    if (end.subscribed) pauseMs = RECONNECT_MS_FIRST;
+    const waitMs = end.afterMs ?? pauseMs;
+    terminal.err(`headrace watch: ${end.message} Trying again in ${waitMs} ms.\n`);
+    await pause(waitMs, signal);
     pauseMs = Math.min(pauseMs * 2, RECONNECT_MS_MAX);
   }
   return 0;
@@ -71,7 +79,14 @@ export async function watchCommand(
 type End =
   | { kind: 'stopped' }
   | { kind: 'refused'; message: string }
-  | { kind: 'lost'; opened: boolean; message: string };
+  | {
+      kind: 'lost';
+      opened: boolean;
+      subscribed: boolean;
+      /** For how long the engine asked to be left alone. */
+      afterMs: number | undefined;
+      message: string;
+    };
 
 function watchOnce(
   entityIds: string[],
@@ -82,6 +97,8 @@ function watchOnce(
   return new Promise((resolve) => {
     const socket = new WebSocket(options.url, 'headrace.v1.json', { handshakeTimeout: 5000 });
     let opened = false;
+    let subscribed = false;
+    let afterMs: number | undefined;
     const finish = (end: End) => {
       signal.removeEventListener('abort', stop);
       socket.removeAllListeners();
@@ -89,6 +106,7 @@ function watchOnce(
       socket.close();
       resolve(end);
     };
+    const lost = (message: string) => finish({ kind: 'lost', opened, subscribed, afterMs, message });
     const stop = () => finish({ kind: 'stopped' });
     signal.addEventListener('abort', stop);
     socket.on('open', () => {
@@ -98,21 +116,32 @@ function watchOnce(
     });
     socket.on('message', (data) => {
       const message = JSON.parse(String(data)) as Message;
-      if (message.type === 'error') finish({ kind: 'refused', message: `${message.message} [${message.code}]` });
-      else show(message, screen);
+      if (message.type === 'error') {
+        const text = `${message.message} [${message.code}]`;
+        afterMs ??= message.retry_after_ms;
+        if (message.temporary) lost(text);
+        else finish({ kind: 'refused', message: text });
+        return;
+      }
+      if (message.type === 'goodbye') afterMs = message.after_ms;
+      subscribed ||= message.type === 'subscribed';
+      const refused = nothingWatched(message);
+      if (refused === null) show(message, screen);
+      else finish({ kind: 'refused', message: refused });
     });
-    socket.on('error', (error) => {
-      finish({
-        kind: 'lost',
-        opened,
-        message: `No connection to ${options.url} (${error.message}). Is the engine running?`,
-      });
-    });
-    socket.on('close', (code) =>
-      finish({ kind: 'lost', opened, message: `The engine closed the connection (${code}).` }),
-    );
+    socket.on('error', (error) => lost(`No connection to ${options.url} (${error.message}). Is the engine running?`));
+    socket.on('close', (code) => lost(`The engine closed the connection (${code}).`));
   });
 }
+
+/** Why no entity at all is watched; null: some are, or the message is of something else. */
+function nothingWatched({ type, rows = [], rejected = [] }: Message): string | null {
+  if (type !== 'subscribed' || rows.length > 0 || rejected.length === 0) return null;
+  return rejected.map(reasonOf).join('\n');
+}
+
+const reasonOf = (refused: { entity_id: string; code: string; message: string }): string =>
+  `${refused.entity_id}: ${refused.message} [${refused.code}]`;
 
 function show(message: Message, screen: Lines | Screen): void {
   if (message.type === 'update') screen.row(message as unknown as Row);
@@ -121,8 +150,7 @@ function show(message: Message, screen: Lines | Screen): void {
     if (row.error) screen.note(`${row.entity_id}: ${row.error.message} [${row.error.code}]`);
     else screen.row(row);
   }
-  for (const refused of message.rejected ?? [])
-    screen.note(`${refused.entity_id}: ${refused.message} [${refused.code}]`);
+  for (const refused of message.rejected ?? []) screen.note(reasonOf(refused));
 }
 
 function pause(ms: number, signal: AbortSignal): Promise<void> {

@@ -32,7 +32,7 @@ test('sends what lies in the window, once, and says so when run again', async ()
   const file = readings('once.csv', 'once', 80);
   const said = new Said();
   const never = new AbortController().signal;
-  assert.is(await replayCommand(file, options({ producer: 'once' }), said, never), 0, said.stderr);
+  assert.is(await replayCommand(file, options({ producer: 'once', url: lab.url }), said, never), 0, said.stderr);
   assert.equal(await lab.totals('once'), { n: 60, sum: (60 * 61) / 2 });
   assert.match(said.stdout, /60 events taken so far, 0 late, 0 rejected/);
 

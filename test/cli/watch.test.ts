@@ -1,5 +1,8 @@
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { type WebSocket, WebSocketServer } from 'ws';
 import { type Engine, Lab } from '../e2e/lab.ts';
 import { START_MS } from '../e2e/meters.ts';
 
@@ -48,7 +51,7 @@ test('--json: whole rows, a line each', async () => {
 });
 
 test('what the engine refuses ends it with status 1', async () => {
-  const [view, id, gone] = await Promise.all([
+  const [view, id, none, gone] = await Promise.all([
     lab.run(['watch', 'a', '--url', engine.wsUrl, '--view', 'nope']),
     (async () => {
       const watching = watch('a', '\u0001', '--features', 'last');
@@ -56,13 +59,50 @@ test('what the engine refuses ends it with status 1', async () => {
       await watching.end('SIGINT');
       return watching;
     })(),
+    lab.run(['watch', '\u0001', '\u0002', '--url', engine.wsUrl]),
     lab.run(['watch', 'a', '--url', `ws://127.0.0.1:${await lab.freePort()}/ws`]),
   ]);
   assert.equal([view.code, view.out], [1, '']);
   assert.match(view.err, /^headrace watch: .*nope.* \[unknown_view\]\n$/);
   assert.match(id.err, /\[invalid_entity_id\]\n$/);
+  assert.equal([none.code, none.out], [1, '']);
+  assert.match(none.err, /^headrace watch: .*\[invalid_entity_id\]\n.*\[invalid_entity_id\]\n$/);
   assert.is(gone.code, 1);
   assert.match(gone.err, /^headrace watch: No connection to ws:\S+ \(.*ECONNREFUSED.*\)\. Is the engine running\?\n$/);
+});
+
+test('the address of the engine will do', async () => {
+  const watching = lab.start(['watch', 'a', '--features', 'last', '--url', engine.url]);
+  await watching.wrote('last=3');
+  assert.is((await watching.end('SIGINT')).code, 0);
+  assert.is(watching.err, '');
+});
+
+test('what is temporary is tried again, after as long as the engine says', async () => {
+  const server = new WebSocketServer({ port: 0, host: '127.0.0.1' });
+  await once(server, 'listening');
+  const say = (socket: WebSocket, message: object): void => socket.send(JSON.stringify(message));
+  const error = { type: 'error', code: 'unavailable', message: 'Not now.', temporary: true };
+  const row = { entity_id: 'a', features: { last: 7 }, as_of: '2024-03-01T00:00:00Z', position: 1, revision: 1 };
+  const turns = [
+    (socket: WebSocket) => say(socket, { ...error, id: 1, retry_after_ms: 11 }),
+    (socket: WebSocket) => {
+      say(socket, { type: 'goodbye', code: 4503, reconnect: true, after_ms: 12 });
+      socket.close(4503);
+    },
+    (socket: WebSocket) => say(socket, { type: 'subscribed', id: 1, rows: [row], rejected: [] }),
+  ];
+  server.on('connection', (socket) => socket.once('message', () => turns.shift()!(socket)));
+  const { port } = server.address() as AddressInfo;
+  const watching = lab.start(['watch', 'a', '--url', `ws://127.0.0.1:${port}`]);
+  await watching.wrote('last=7');
+  assert.is(
+    watching.err,
+    'headrace watch: Not now. [unavailable] Trying again in 11 ms.\n' +
+      'headrace watch: The engine closed the connection (4503). Trying again in 12 ms.\n',
+  );
+  assert.is((await watching.end('SIGINT')).code, 0);
+  server.close();
 });
 
 test('it finds the engine again after a restart and shows what is new', async () => {
