@@ -4,6 +4,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { ERRORS } from '../../src/errors.ts';
 import { FeaturesBody } from '../../src/wire/bodies.ts';
+import { UNSUPPORTED_BY_GET } from '../../src/wire/checks.ts';
 import { CLOSE_CODES } from '../../src/wire/close-codes.ts';
 import { CLIENT_MESSAGES, SERVER_MESSAGES } from '../../src/wire/messages.ts';
 import { ValueRow } from '../../src/wire/parts.ts';
@@ -123,6 +124,53 @@ test('every route', async () => {
   const events = edges.http.routes.find(({ path }) => path === '/events/:source')!;
   const types = tableRows(section('### `POST /events/:source`')).map(([type]) => type!.replaceAll('`', ''));
   assert.equal(types, Object.keys(events.body!.content));
+});
+
+/** Each route's row of the table: what it takes and what it answers. */
+const routeCells = (): [string, string, string][] =>
+  [...section('## HTTP').matchAll(/^\| `((?:GET|POST) [^`]+)` \|(.*)\|(.*)\|$/gm)].map(([, route, takes, answers]) => [
+    route!,
+    takes!,
+    answers!,
+  ]);
+
+/** The fields of each object in a cell, as `name`, `name?` or `name[]`. */
+const shapes = (cell: string): string[][] =>
+  [...cell.matchAll(/`\{([^}`]*)\}`/g)].map(([, names]) => names!.split(', ').map((name) => name.split(':')[0]!));
+
+function shapeOf({ properties, required = [] }: Fields): string[] {
+  return Object.entries(properties).map(([name, schema]) => {
+    const { type } = schema as { type?: string };
+    return `${name}${required.includes(name) ? '' : '?'}${type === 'array' ? '[]' : ''}`;
+  });
+}
+
+test('the fields of every answer over HTTP', async () => {
+  const edges = await openEdges();
+  await edges.close();
+  let compared = 0;
+  for (const [name, , answers] of routeCells()) {
+    const [documented, ...inner] = shapes(answers);
+    if (documented === undefined) continue;
+    const route = edges.http.routes.find(({ method, path }) => `${method} ${path}` === name)!;
+    const schema = route.responses[200]!.content['application/json'] as unknown as Fields;
+    assert.equal(documented, shapeOf(schema), name);
+    compared++;
+    if (!name.startsWith('GET /producers/')) continue;
+    const { anyOf } = schema.properties['last'] as { anyOf: Fields[] };
+    assert.equal(inner, [shapeOf(anyOf[0]!)]);
+  }
+  assert.ok(compared >= 9, `${compared}`);
+});
+
+test('the fields of POST /features', () => {
+  const [, takes] = routeCells().find(([name]) => name === 'POST /features')!;
+  const { properties, required } = FeaturesBody as unknown as Fields;
+  const offered = Object.entries(properties).filter(
+    ([name]) => !(UNSUPPORTED_BY_GET as readonly string[]).includes(name),
+  );
+  const expected = shapeOf({ properties: Object.fromEntries(offered), required: required! });
+  assert.equal(shapes(takes)[0]!.sort(), expected.map((name) => name.replace('[]', '')).sort());
 });
 
 test.run();
