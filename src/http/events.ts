@@ -6,7 +6,7 @@ import { HeadraceError } from '../errors.ts';
 import type { BatchKey } from '../store/log-row.ts';
 import { EventsAnswer, EventsBody } from '../wire/bodies.ts';
 import { limitEvents } from '../wire/checks.ts';
-import { compileCheck } from '../wire/validate.ts';
+import { compileCheck, show } from '../wire/validate.ts';
 import { isStream, parseJson } from './body.ts';
 import type { HttpContext } from './context.ts';
 import { LineBatches } from './line-batches.ts';
@@ -66,6 +66,7 @@ export function eventRoutes(context: HttpContext): Route[] {
       ],
       handle: (request, reply) => {
         const { source } = request.params as { source: string };
+        refuseQuery(request);
         const key = keyOf(request);
         if (isStream(request.body)) {
           const isArrow = request.headers['content-type']?.startsWith(ARROW_TYPE) === true;
@@ -74,6 +75,17 @@ export function eventRoutes(context: HttpContext): Route[] {
       },
     },
   ];
+}
+
+/** A batch key in the query would go unseen, and a retry count twice. */
+function refuseQuery({ query }: FastifyRequest): void {
+  const names = Object.keys(query as object);
+  if (names.length === 0) return;
+  throw new HeadraceError(
+    'bad_request',
+    `the query has ${names.map(show).join(', ')}, and this route takes none; ` +
+      'a batch is named by the header Idempotency-Key, its producer by X-Producer',
+  );
 }
 
 function keyOf({ headers }: FastifyRequest): BatchKey | null {
@@ -132,7 +144,7 @@ async function ndjson(
 ): Promise<void> {
   const { service, config, metrics, timers } = context;
   const stream = new StreamIngest<unknown[]>(
-    (events, part, done) => service.ingest.rows(source, events, part, done),
+    (events, part, done) => service.ingest.rows(source, events ?? [], part, done),
     (answer) => metrics.ingested(source, answer),
     key,
     timers,
@@ -157,7 +169,10 @@ async function arrow(
 ): Promise<void> {
   const { service, config, metrics, timers } = context;
   const stream = new StreamIngest<RecordBatch>(
-    (batch, part, done) => service.ingest.table(source, batch, part, done),
+    (batch, part, done) => {
+      if (batch === null) service.ingest.rows(source, [], part, done);
+      else service.ingest.table(source, batch, part, done);
+    },
     (answer) => metrics.ingested(source, answer),
     key,
     timers,

@@ -16,8 +16,14 @@ export const REJECTED_LISTED_MAX = 1000;
 const UNDER_WAY_MAX = 4;
 const RETRY_MS = 100;
 
+/** @param events null: none, to hear where the log stands */
+type Submit<Events> = (events: Events | null, key: BatchKey | null, done: Reply<IngestAnswer>) => void;
+
+/** What a body without a single event comes to. */
+const NOTHING = { events: null, n: 0, indexes: null, base: 0, malformed: [] };
+
 export class StreamIngest<Events> {
-  readonly #submit: (events: Events, key: BatchKey | null, done: Reply<IngestAnswer>) => void;
+  readonly #submit: Submit<Events>;
   readonly #taken: (answer: IngestAnswer) => void;
   readonly #key: BatchKey | null;
   readonly #timers: Timers;
@@ -30,6 +36,7 @@ export class StreamIngest<Events> {
     rejected_count: 0,
   };
   #chunk = 0;
+  #submitted = false;
   #underWay = 0;
   #failure: HeadraceError | null = null;
   #wake: (() => void) | null = null;
@@ -38,12 +45,7 @@ export class StreamIngest<Events> {
    * @param taken hears of each batch that is durable
    * @param key of the body; each batch becomes one chunk of it
    */
-  constructor(
-    submit: (events: Events, key: BatchKey | null, done: Reply<IngestAnswer>) => void,
-    taken: (answer: IngestAnswer) => void,
-    key: BatchKey | null,
-    timers: Timers,
-  ) {
+  constructor(submit: Submit<Events>, taken: (answer: IngestAnswer) => void, key: BatchKey | null, timers: Timers) {
     this.#submit = submit;
     this.#taken = taken;
     this.#key = key;
@@ -55,7 +57,11 @@ export class StreamIngest<Events> {
     const chunk = this.#chunk++;
     this.#reject(batch.malformed);
     if (batch.n === 0) return;
-    const key = this.#key === null ? null : { ...this.#key, chunk };
+    await this.#send(batch, this.#key === null ? null : { ...this.#key, chunk });
+  }
+
+  async #send(batch: EventBatch<Events | null>, key: BatchKey | null): Promise<void> {
+    this.#submitted = true;
     for (;;) {
       while (this.#underWay >= UNDER_WAY_MAX && this.#failure === null) await this.#change();
       if (this.#failure !== null) throw this.#failure;
@@ -69,6 +75,7 @@ export class StreamIngest<Events> {
 
   /** When all is durable: what became of the events. */
   async end(): Promise<EventsAnswer> {
+    if (!this.#submitted) await this.#send(NOTHING, null);
     while (this.#underWay > 0) await this.#change();
     if (this.#failure !== null) throw this.#failure;
     return this.#total;
@@ -86,7 +93,7 @@ export class StreamIngest<Events> {
   }
 
   /** @returns the error where the engine refuses for now; the batch is not under way then */
-  #start(batch: EventBatch<Events>, key: BatchKey | null): HeadraceError | null {
+  #start(batch: EventBatch<Events | null>, key: BatchKey | null): HeadraceError | null {
     let overloaded: HeadraceError | null = null;
     let sync = true;
     this.#underWay++;
@@ -106,7 +113,7 @@ export class StreamIngest<Events> {
     return overloaded;
   }
 
-  #add(batch: EventBatch<Events>, answer: IngestAnswer): void {
+  #add(batch: EventBatch<Events | null>, answer: IngestAnswer): void {
     this.#taken(answer);
     const total = this.#total;
     total.position = Math.max(total.position, answer.position);

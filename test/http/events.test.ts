@@ -49,6 +49,39 @@ test('bad bodies, sources and keys', async ({ edges }) => {
   assert.is(edges.service.taken.length, 0);
 });
 
+test('a batch key in the query is refused, not overlooked', async ({ edges }) => {
+  for (const headers of [{}, NDJSON, ARROW]) {
+    const response = await post(edges.url, `${PATH}?producer=x&batch=1`, '{}', headers);
+    const { detail } = await problem(response, 400, 'bad_request');
+    for (const word of ['"producer", "batch"', 'Idempotency-Key', 'X-Producer']) assert.match(detail, word);
+  }
+  assert.is(edges.service.taken.length, 0);
+  assert.is((await post(edges.url, `${PATH}?`, {})).status, 200);
+});
+
+test('where nothing is accepted the position is the head of the log', async ({ edges }) => {
+  edges.service.position = 41;
+  const table = tableToIPC(tableFromArrays({ delay: new Float64Array() }), 'stream');
+  const bodies: [string | Buffer<ArrayBuffer>, Record<string, string>][] = [
+    ['[]', { 'content-type': 'application/json' }],
+    ['nonsense\n[1', NDJSON],
+    ['5\n"text"', NDJSON],
+    ['', NDJSON],
+    [Buffer.from(table), ARROW],
+  ];
+  for (const [body, headers] of bodies) {
+    const response = await fetch(edges.url + PATH, {
+      method: 'POST',
+      body,
+      headers: { ...headers, 'idempotency-key': 'k' },
+    });
+    const answer = await json(response);
+    assert.is(answer.accepted, 0);
+    assert.is(answer.position, 41, JSON.stringify(body));
+  }
+  await problem(await post(edges.url, '/events/no', 'nonsense', NDJSON), 404, 'unknown_source');
+});
+
 test('Idempotency-Key and X-Producer make the batch key', async ({ edges }) => {
   await post(edges.url, PATH, [{}], { 'idempotency-key': 'k:1', 'x-producer': 'replay' });
   await post(edges.url, PATH, [{}], { 'idempotency-key': '"k:2"' });
