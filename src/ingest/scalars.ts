@@ -33,15 +33,17 @@ export function mismatch(field: Field, value: unknown): Problem {
   return { code: 'invalid_field', message: `${field.name} is ${shown(value)}, expected ${EXPECTED[field.type]}` };
 }
 
+function notFinite(field: Field, found: string): Problem {
+  return {
+    code: 'not_finite',
+    message: `${field.name} is ${found}; expected ${EXPECTED[field.type]}, or null where there is none`,
+  };
+}
+
 /** A number that a float, int, bool or timestamp field was given. */
 export function fieldNumber(field: Field, value: number): number | Problem {
   if (field.type === 'bool') return mismatch(field, value);
-  if (!Number.isFinite(value)) {
-    return {
-      code: 'not_finite',
-      message: `${field.name} is ${value}; a number is finite, and null says that there is none`,
-    };
-  }
+  if (!Number.isFinite(value)) return notFinite(field, String(value));
   if (field.type === 'timestamp') return fieldTime(field, value);
   if (field.type === 'int' && !Number.isSafeInteger(value)) {
     return Number.isInteger(value) ? unsafe(field, value) : mismatch(field, value);
@@ -85,8 +87,7 @@ export function fieldValue(field: Field, value: unknown): number | Problem {
     }
     case 'string':
       if (field.type === 'timestamp') return fieldTime(field, value);
-      if (NOT_FINITE.test(value)) return fieldNumber({ ...field, type: 'float' }, Number.NaN);
-      return mismatch(field, value);
+      return NOT_FINITE.test(value) ? notFinite(field, `the text ${shown(value)}`) : mismatch(field, value);
     default:
       return mismatch(field, value);
   }

@@ -42,11 +42,14 @@ export function parseTime(value: unknown): Micros {
 function fromMilliseconds(ms: number): Micros {
   if (ms >= NUMBER_MIN_MS && ms < NUMBER_END_MS) return Math.round(ms * 1000);
   const plausible = (asMs: number): boolean => asMs >= NUMBER_MIN_MS && asMs < NUMBER_END_MS;
-  let hint = 'write such a time as ISO 8601 text';
+  let hint = 'multiply seconds by 1000, divide microseconds by 1000, and write any other time as ISO 8601 text';
   if (plausible(ms * 1e3)) hint = 'it looks like seconds: multiply by 1000';
   else if (plausible(ms / 1e3)) hint = 'it looks like microseconds: divide by 1000';
   else if (plausible(ms / 1e6)) hint = 'it looks like nanoseconds: divide by 1000000';
-  throw new HeadraceError('invalid_time', `${ms} is no time in epoch milliseconds between 1973 and 2100; ${hint}`);
+  throw new HeadraceError(
+    'invalid_time',
+    `${ms} is no time: numbers are epoch milliseconds between 1973 and 2100; ${hint}`,
+  );
 }
 
 /** Two digits at `at`, or NaN. */

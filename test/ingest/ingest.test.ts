@@ -106,6 +106,22 @@ test('rejects by index and takes the others', () => {
   assert.is(outcome.answer.rejected.length, bad.length);
 });
 
+test('says what stands in the place of a finite number', () => {
+  const events = [
+    { ...event, delay: Number.POSITIVE_INFINITY },
+    { ...event, delay: 'Infinity' },
+    { ...event, seats: 'NaN' },
+  ];
+  assert.equal(
+    rows(events).batch.rejected.map(({ message }) => message),
+    [
+      'delay is Infinity; expected a number, or null where there is none',
+      'delay is the text "Infinity"; expected a number, or null where there is none',
+      'seats is the text "NaN"; expected a whole number, or null where there is none',
+    ],
+  );
+});
+
 test('takes whole numbers as ids, and ids of the greatest length', () => {
   const { log, batch } = rows([
     { ...event, origin: 7 },

@@ -101,7 +101,9 @@ test('refuses numbers of another unit with a hint', () => {
   refused(993_340_862, /seconds: multiply by 1000/);
   refused(993_340_862_000_000, /microseconds: divide by 1000/);
   refused(993_340_862_000_000_000, /nanoseconds: divide by 1000000/);
-  refused(0, /1973 and 2100/);
+  for (const other of [0, 1, -1, 1e300]) {
+    refused(other, /numbers are epoch milliseconds between 1973 and 2100; multiply seconds by 1000/);
+  }
   refused(Date.UTC(2101, 0, 1), /1973 and 2100/);
   refused(Number.NaN, /NaN/);
   refused(Number.POSITIVE_INFINITY, /Infinity/);
