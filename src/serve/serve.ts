@@ -139,16 +139,17 @@ export class Serve {
         `position ${position} lies before min_position ${minPosition}; leave one of them out`,
       );
     }
-    const tooOld = asOf === null ? null : this.#historyProblem(view, asOf);
+    const tooOld = asOf === null ? null : this.#historyProblem(view, asOf, `as_of ${formatTime(asOf)} lies`);
     if (tooOld !== null) throw tooOld;
   }
 
-  #historyProblem(view: View, asOf: Micros): HeadraceError | null {
+  /** @param found the beginning of the sentence: what lies too early */
+  #historyProblem(view: View, asOf: Micros, found: string): HeadraceError | null {
     const oldest = this.#options.clock.now() - view.history;
     if (asOf >= oldest) return null;
     return new HeadraceError(
       'as_of_out_of_history',
-      `as_of ${formatTime(asOf)} lies before the history that is kept; ask for ${formatTime(oldest)} or later`,
+      `${found} before the history that is kept, which begins at ${formatTime(oldest)}; ask for that or later`,
     );
   }
 
@@ -205,7 +206,7 @@ export class Serve {
     this.#options.clockAt(position!).then(
       (clock) => {
         if (request.closed) return;
-        const tooOld = this.#historyProblem(view, clock);
+        const tooOld = this.#historyProblem(view, clock, clockLies(position!, clock));
         if (tooOld === null) this.#startAt(request, clock);
         else this.#failWhole(request, tooOld.body());
       },
@@ -345,6 +346,13 @@ export class Serve {
     // Entity ids hold no control characters, so no such key is another's.
     return at === null ? key : `${key}\n${at.asOf},${at.position}`;
   }
+}
+
+/** Of a request that named a position alone, and so no time. */
+function clockLies(position: number, clock: Micros): string {
+  return position === 0
+    ? 'at position 0 the log is empty, and its clock lies'
+    : `the clock at position ${position}, ${formatTime(clock)}, lies`;
 }
 
 function unavailable(message: string): ErrorBody {

@@ -302,6 +302,14 @@ test('a position alone means the clock at that position', async () => {
   const tooOld = world.get(['ORD'], { position: 1 });
   await Promise.resolve();
   assert.is(tooOld.rows[0]!.error!.code, 'as_of_out_of_history');
+  assert.match(
+    tooOld.rows[0]!.error!.message,
+    /^the clock at position 1, 1969-12-31T23:59:59.999999Z, lies before the/,
+  );
+  const empty = world.get(['ORD'], { position: 0 });
+  await Promise.resolve();
+  assert.is(empty.rows[0]!.error!.code, 'as_of_out_of_history');
+  assert.match(empty.rows[0]!.error!.message, /^at position 0 the log is empty, and its clock lies before the history/);
   world.clockAt = () => Promise.reject(new HeadraceError('store_unavailable', 'the log cannot be read'));
   const unread = world.get(['ORD'], { position: 1 });
   await new Promise((resolve) => setImmediate(resolve));
