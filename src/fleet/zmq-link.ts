@@ -1,13 +1,18 @@
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, rmSync } from 'node:fs';
+import { mkdirSync, readdir, rm, rmSync, statSync } from 'node:fs';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Router } from 'zeromq';
+import { systemTimers } from '../clock.ts';
 import { HeadraceError } from '../errors.ts';
 import type { Link, LinkHandlers } from './link.ts';
 
 /** A unix socket's path has 108 bytes at most; ZeroMQ wants some of them. */
 const PATH_BYTES_MAX = 100;
+const FOLDER = /^headrace-[0-9a-f]{12}$/;
+const SOCKET = 'fleet';
+const ABANDONED_MS = 10_000;
 /** A worker has one frame of work in flight, and now and then a reload, an assign or a drain behind it. */
 const HIGH_WATER_MARK = 16;
 
@@ -26,7 +31,7 @@ export class ZmqLink implements Link {
 
   constructor() {
     this.#folder = join(tmpdir(), `headrace-${randomBytes(6).toString('hex')}`);
-    const path = join(this.#folder, 'fleet');
+    const path = join(this.#folder, SOCKET);
     if (Buffer.byteLength(path) >= PATH_BYTES_MAX) {
       throw new HeadraceError(
         'internal',
@@ -45,6 +50,7 @@ export class ZmqLink implements Link {
 
   async open(handlers: LinkHandlers): Promise<void> {
     this.#handlers = handlers;
+    removeAbandoned();
     mkdirSync(this.#folder, { mode: 0o700 });
     await this.#socket.bind(this.address);
     this.#receiving = this.#receive(handlers);
@@ -72,4 +78,23 @@ export class ZmqLink implements Link {
       if (!this.#socket.closed) handlers.unreachable(null, error as Error);
     }
   }
+}
+
+/** Removes the folders of engines that were killed, at whose sockets nobody listens. What cannot be removed stays. */
+function removeAbandoned(): void {
+  readdir(tmpdir(), (_, names = []) => {
+    for (const name of names.filter((found) => FOLDER.test(found))) {
+      const folder = join(tmpdir(), name);
+      const probe = connect(join(folder, SOCKET), () => probe.destroy());
+      probe.on('error', ({ code }: NodeJS.ErrnoException) => {
+        if (code === 'ECONNREFUSED' && isOld(folder)) rm(folder, { recursive: true, force: true }, () => undefined);
+      });
+    }
+  });
+}
+
+/** An engine that starts just now has a socket at which it does not listen yet. */
+function isOld(folder: string): boolean {
+  const changedMs = statSync(folder, { throwIfNoEntry: false })?.mtimeMs ?? Number.POSITIVE_INFINITY;
+  return systemTimers.wallMicros() / 1000 - changedMs > ABANDONED_MS;
 }

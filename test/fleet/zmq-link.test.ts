@@ -1,5 +1,8 @@
-import { existsSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { spawnSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { existsSync, mkdirSync, utimesSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Dealer } from 'zeromq';
@@ -112,6 +115,23 @@ test('each link has a path of its own that is short, private, and gone with it',
   await one.link.close();
   await two.link.close();
   assert.not.ok(existsSync(dirname(path)));
+});
+
+test('what a killed engine left is removed, and nothing of one that runs', async () => {
+  const running = await openLink();
+  const left = join(tmpdir(), `headrace-${randomBytes(6).toString('hex')}`);
+  mkdirSync(left);
+  const code = `require('node:net').createServer().listen(${JSON.stringify(join(left, 'fleet'))}, () => process.kill(process.pid, 9))`;
+  spawnSync(process.execPath, ['-e', code]);
+  assert.ok(existsSync(join(left, 'fleet')));
+  const hourAgo = Date.now() / 1000 - 3600;
+  const runs = dirname(running.link.address.slice('ipc://'.length));
+  for (const folder of [left, runs]) utimesSync(folder, hourAgo, hourAgo);
+  const next = await openLink();
+  while (existsSync(left)) await new Promise((resolve) => setTimeout(resolve, 5));
+  assert.ok(existsSync(join(runs, 'fleet')));
+  await next.link.close();
+  await running.link.close();
 });
 
 test.run();
