@@ -117,7 +117,7 @@ export class Fleet {
     }
     const waiting = this.#waiting();
     const room = Math.max(0, this.#options.config.pending_jobs_max - waiting);
-    this.#fail(jobs.slice(room), 'overloaded', `${waiting} values wait to be computed; ask for fewer at a time.`);
+    this.#fail(jobs.slice(room), 'overloaded', `${waiting} values wait to be computed; ask for fewer at a time`);
     for (const job of room < jobs.length ? jobs.slice(0, room) : jobs) this.#route(job);
     this.#schedulePump();
   }
@@ -252,13 +252,13 @@ export class Fleet {
     const refused = jobs.filter((job, row) => !counts(job, row));
     slot.computed += rows.length;
     if (rows.length > 0) this.#options.events.computed(selectRows(block, rows), kept, at === null);
-    this.#retry(refused, 'unavailable', "The entity's shard moved twice while its value was computed; ask again.");
+    this.#retry(refused, 'unavailable', "the entity's shard moved twice while its value was computed; ask again");
   }
 
   #lost(slot: Slot, sent: InFlight | null, reason: string): void {
     const jobs = sent?.groups.flatMap((group) => group.jobs) ?? [];
     if (this.#drained !== undefined) this.#failDraining([...jobs, ...slot.outbox.jobs.takeAll()]);
-    else this.#retry(jobs, 'internal', `Two workers died while they computed the value (${reason}); ask again.`);
+    else this.#retry(jobs, 'internal', `two workers died while they computed the value (${reason}); ask again`);
   }
 
   #retry(jobs: readonly Job[], code: ErrorCode, message: string): void {
@@ -280,11 +280,11 @@ export class Fleet {
 
   #expire(queue: JobQueue): void {
     const expired = queue.expire(this.#options.timers.monotonicMs());
-    this.#fail(expired, 'unavailable', 'No value could be had within the deadline; ask again or allow more time.');
+    this.#fail(expired, 'unavailable', 'no value could be had within the deadline; ask again or allow more time');
   }
 
   #failDraining(jobs: Job[]): void {
-    this.#fail(jobs, 'draining', 'The server is shutting down; ask another one.');
+    this.#fail(jobs, 'draining', 'the server is shutting down; ask another one');
   }
 
   /** Told after the call that caused it, so that whoever asks never hears the answer before the call returns. */

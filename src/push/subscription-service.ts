@@ -56,7 +56,7 @@ function subscribe(
   for (const entityId of query.entityIds) {
     const problem = idProblem(entityId);
     if (problem === null) entityIds.push(entityId);
-    else rejected.push({ entity_id: entityId, code: 'invalid_entity_id', message: `${problem}.` });
+    else rejected.push({ entity_id: entityId, code: 'invalid_entity_id', message: problem });
   }
   refuseBeyondLimits(options, sink, query, entityIds);
   const { topic, added } = push.subscribe(sink, view, select, entityIds, snapshot);
