@@ -6,6 +6,7 @@
 import { createRequire } from 'node:module';
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { processTerminal as terminal } from './cli/terminal.ts';
+import { systemTimers } from './clock.ts';
 import { flagOf, OPTIONS, type Option, parseConfig } from './config.ts';
 import { HeadraceError } from './errors.ts';
 import { RegistryError } from './registry/problems.ts';
@@ -16,10 +17,24 @@ const HTTP_URL = 'http://127.0.0.1:8787';
 const WS_URL = 'ws://127.0.0.1:8787/ws';
 const USAGE = 2;
 
-/** Aborted by the first SIGINT or SIGTERM; further ones are taken as the same wish. */
+/** One wish to stop can come as several signals: a terminal and make each pass on theirs to the same process. */
+const SAME_WISH_MS = 2000;
+
+/** Aborted by the first SIGINT or SIGTERM; one that comes later than that wish ends the process there and then. */
 function stopping(): AbortSignal {
   const controller = new AbortController();
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => controller.abort());
+  let firstMs: number | undefined;
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(signal, () => {
+      const nowMs = systemTimers.monotonicMs();
+      firstMs ??= nowMs;
+      controller.abort();
+      if (nowMs - firstMs < SAME_WISH_MS) return;
+      // By the signal itself: process.exit would wait for threads, and one of them may be what hangs.
+      process.removeAllListeners(signal);
+      process.kill(process.pid, signal);
+    });
+  }
   return controller.signal;
 }
 
@@ -56,7 +71,7 @@ const program = new Command('headrace')
 
 const serve = program
   .command('serve')
-  .description('Start the engine on a registry; SIGTERM or Ctrl-C drains it')
+  .description('Start the engine on a registry; SIGTERM or Ctrl-C drains it, a second one ends it at once')
   .argument('<registry>', 'features.yaml')
   .option('--load <SOURCE=FILE>', 'load a Parquet, CSV or NDJSON file before being ready; may be repeated', collect)
   .option('--load-until <time>', 'load events up to and including this time (ISO 8601)');

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { type Engine, Lab, METERS } from '../e2e/lab.ts';
+import { type Engine, eventually, isAlive, Lab, METERS } from '../e2e/lab.ts';
 
 const test = suite('cli/serve');
 const lab = new Lab();
@@ -26,6 +26,23 @@ test('says where it is, takes Ctrl-C and ends with status 0', async () => {
   await running.wrote(/^headrace is ready at http:\/\/127\.0\.0\.1:\d+ \(WebSocket at ws:.*\/ws\)$/m);
   assert.equal(await running.end('SIGINT'), { code: 0, signal: null });
   assert.is(running.err, '');
+});
+
+test('signals right after the first are the same wish; a later one ends it at once', async () => {
+  const engine = await lab.engine('twice', ['--workers', '1', '--drain-ms', '60000']);
+  const [worker] = await engine.workers();
+  process.kill(worker!.pid, 'SIGSTOP');
+  const unanswered = engine.post('/features', { entity_id: 'a', timeout_ms: 60_000 }).catch((error: Error) => error);
+  await eventually('a request under way', async () => (await engine.workers())[0]!.in_flight_ms !== null);
+  for (let i = 0; i < 3; i++) {
+    engine.child.kill('SIGTERM');
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  await new Promise((resolve) => setTimeout(resolve, 2200));
+  assert.not.ok(engine.isOver);
+  assert.equal(await engine.end('SIGINT'), { code: null, signal: 'SIGINT' });
+  assert.instance(await unanswered, Error);
+  await eventually('the end of its worker', async () => !isAlive(worker!.pid));
 });
 
 test('a registry that is missing or wrong: every mistake with file, line and column', async () => {
