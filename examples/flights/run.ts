@@ -2,7 +2,7 @@
  * `make run`: the engine on three million US flights, and a replay of a week of them as live events.
  *
  * It starts two commands anyone could start by hand, `headrace serve` and `headrace replay`, and ends both when it
- * gets SIGTERM or Ctrl-C.
+ * gets SIGTERM or Ctrl-C, or when the engine ends by itself.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -45,7 +45,13 @@ function start(args: string[], ipc: boolean): ChildProcess {
     stdio: ['inherit', 'inherit', 'inherit', ipc ? 'ipc' : 'ignore'],
   });
   children.push(child);
-  child.on('exit', (code) => void end(code ?? 1));
+  child.on('exit', (code, signal) => {
+    if (ending) return;
+    const how = signal === null ? `with status ${code}` : `by ${signal}`;
+    const then = child === engine ? '' : '; the engine goes on without it';
+    process.stderr.write(`headrace ${args[0]} has ended ${how}${then}.\n`);
+    if (child === engine) void end(code ?? 1);
+  });
   return child;
 }
 
