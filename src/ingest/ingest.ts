@@ -157,7 +157,7 @@ export class Ingest {
     }
     // A request is taken where nothing else is under way, however large it is: else it could never be taken.
     const bytes = n * (8 + 4 * source.keys.length + 8 * source.fields.length);
-    if (this.#bytes > 0 && this.#bytes + bytes > bytesMax) {
+    if (bytes > 0 && this.#bytes > 0 && this.#bytes + bytes > bytesMax) {
       throw new HeadraceError(
         'overloaded',
         `${this.#bytes} bytes of events wait for the disk, the limit is ${bytesMax}`,

@@ -9,7 +9,7 @@ import { columnsOf } from './source-columns.ts';
 import { TableReader } from './table-reader.ts';
 
 export interface LoadParts {
-  ingest: Pick<Ingest, 'table'>;
+  ingest: Pick<Ingest, 'table' | 'rows'>;
   /** The newest batch of a producer; null: none. */
   lastBatch(source: string, producer: string): Promise<{ batch: string | number; chunk: number } | null>;
 }
@@ -45,7 +45,9 @@ const REASONS_MAX = 10;
 
 /**
  * Brings a file into the log by the same door as all events, in file order. Each batch is a chunk of one batch key, which
- * names the file: what the log has already is not read again, and another file under the same producer is refused.
+ * names the file: what the log has already is not read again, and another file under the same producer is refused. A
+ * last batch without events, `FILE:ROWS`, says that the log has all of the file, so that the next start need not even
+ * open it.
  *
  * @returns what was brought when all that was handed over is durable; after an abort that is a part
  */
@@ -53,13 +55,15 @@ export async function loadFile(options: LoadOptions, parts: LoadParts): Promise<
   const { file, source, until, python, producer = 'load', onProgress, signal } = options;
   const batch = await identityOf(options);
   const last = await parts.lastBatch(source.name, producer);
-  if (last !== null && last.batch !== batch) {
+  const [lastFile, lastRows] = last === null ? [batch] : String(last.batch).split(':');
+  if (lastFile !== batch) {
     throw new HeadraceError(
       'batch_conflict',
       `the log holds events that '${producer}' brought to ${source.name} from another file, or with another end; ` +
         'start with an empty data folder, or with the file and the end of before',
     );
   }
+  if (lastRows !== undefined) return nothingYet(Number(lastRows));
   const firstChunk = last === null ? 0 : last.chunk + 1;
   const skip = firstChunk * TABLE_ROWS;
   const window = { timestamp: source.timestamp, after: null, until };
@@ -93,7 +97,19 @@ export async function loadFile(options: LoadOptions, parts: LoadParts): Promise<
     signal?.removeEventListener('abort', stop);
     reader.close();
   }
-  return loading.end();
+  const loaded = await loading.end();
+  if (signal?.aborted !== true) await markWhole(`${batch}:${loading.rows}`, source.name, producer, parts.ingest);
+  return loaded;
+}
+
+function nothingYet(skipped: number): Loaded {
+  return { skipped, accepted: 0, late: 0, duplicate: 0, rejected: 0, reasons: [] };
+}
+
+function markWhole(batch: string, source: string, producer: string, ingest: Pick<Ingest, 'rows'>): Promise<void> {
+  return new Promise((resolve, reject) => {
+    ingest.rows(source, [], { producer, batch, chunk: 0 }, (error) => (error === null ? resolve() : reject(error)));
+  });
 }
 
 async function identityOf({ file, until }: LoadOptions): Promise<string> {
@@ -120,10 +136,15 @@ class Loading {
     this.#ingest = ingest;
     this.#source = source;
     this.#progress = progress;
-    this.#total = { skipped, accepted: 0, late: 0, duplicate: 0, rejected: 0, reasons: [] };
+    this.#total = nothingYet(skipped);
     this.#given = skipped;
     this.#done = skipped;
     progress(skipped);
+  }
+
+  /** Rows that were handed over, the skipped ones among them. */
+  get rows(): number {
+    return this.#given;
   }
 
   /** Resolves when the next batch may come. */

@@ -137,7 +137,8 @@ test('loads nothing again, also after a restart', async () => {
   await first.store.close();
 
   const second = await open(first.data);
-  const again = await load(second, parquet, { until });
+  // Not even a reader of the file is started.
+  const again = await load(second, parquet, { until, python: join(folder, 'no-python') });
   assert.equal(again, { skipped: 129_601, accepted: 0, late: 0, duplicate: 0, rejected: 0, reasons: [] });
   assert.is(second.position(), 129_601);
   await second.store.close();
