@@ -53,6 +53,8 @@ export class Merger {
     for (const [level, target] of BLOCK_EVENTS.entries()) {
       const from = this.#done[level]!;
       const to = level === 0 ? head : this.#done[level - 1]!;
+      // Asked after every commit: where too few events have come, no row need be looked at.
+      if (to - from < target) continue;
       const block = closedBlock(this.#rows.headers(from, to, STEP_ROWS), from, target);
       if (block === null) continue;
       const end = block.at(-1)!.position;
