@@ -40,6 +40,19 @@ test('a retry gets the earlier answer as duplicates, in the same transaction, la
   log.close();
 });
 
+test('an id that got its code while the batch was being made is one id', () => {
+  const log = new Log(optionsOf());
+  take(log, batchOf([events[0]!]));
+  const same = [events[0]!, events[0]!];
+  const mixed = batchOf(same, { key: keyOf('b') });
+  // Its first row was coded after the commit, its second before.
+  mixed.keys[0] = { codes: Int32Array.of(0, -2), fresh: ['ORD'] };
+  assert.is(take(log, mixed)[0]!.answer!.accepted, 2);
+  assert.is(take(log, batchOf(same, { key: keyOf('b') }))[0]!.answer?.duplicate, 2);
+  assert.equal(new Dictionaries(log.state().dictionaries).size('@airport'), 1);
+  log.close();
+});
+
 test('a retry repeats the rejections of the edge and of the log', () => {
   const log = new Log(optionsOf());
   const batch = () =>

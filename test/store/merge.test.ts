@@ -214,7 +214,13 @@ test('a registry with another clock restates the clock of the rows that are ther
   let log = new Log(optionsOf({ folder, sources, clock: CLOCKS[0]! }));
   write(log, batches, 1);
   while (log.merge());
-  for (const clock of [CLOCKS[1]!, CLOCKS[2]!, { mode: 'event' as const, sources: ['gates'] }, CLOCKS[1]!]) {
+  for (const clock of [
+    CLOCKS[0]!,
+    CLOCKS[1]!,
+    CLOCKS[2]!,
+    { mode: 'event' as const, sources: ['gates'] },
+    CLOCKS[1]!,
+  ]) {
     log.close();
     log = new Log(optionsOf({ folder, sources, clock }));
     assert.is(log.state().clock, oracle.clockAt(clock, 900));
