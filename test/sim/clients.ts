@@ -255,6 +255,9 @@ export class Clients {
   #subscribed(client: Client, pending: Pending, answer: Subscribed, snapshot: boolean): void {
     client.flush();
     const { view, places, given, resume } = pending;
+    const former = client.topicOf(view, places);
+    // It left before it was answered; where it is back since then, that is another topic.
+    if (given.size === 0 && former !== undefined && former.id !== answer.topic) return;
     const later = (id: string) => [...client.pending].some((other) => isTopic(other, pending) && other.given.has(id));
     const ids = pending.entityIds.filter((id) => given.has(id) || later(id));
     let topic = client.topics.find(({ id }) => id === answer.topic);
@@ -263,7 +266,6 @@ export class Clients {
     }
     if (ids.length === 0) return;
     // A topic that everyone had left begins anew under another number.
-    const former = client.topicOf(view, places);
     if (former !== undefined && former !== topic) client.topics.splice(client.topics.indexOf(former), 1);
     if (topic === undefined) {
       topic = { id: answer.topic, view, places, held: new Map() };

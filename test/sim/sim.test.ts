@@ -12,7 +12,7 @@ import * as assert from 'uvu/assert';
 import { runSchedule } from './schedule.ts';
 
 const SEED = Number(process.env['SIM_SEED'] ?? 1);
-const SCHEDULES = Number(process.env['SIM_SCHEDULES'] ?? 200);
+const SCHEDULES = Number(process.env['SIM_SCHEDULES'] ?? 150);
 
 /** Some hundred logs are made: where there is memory with files in it, no disk need be waited for. */
 function fastFolder(): string {
