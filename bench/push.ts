@@ -5,15 +5,17 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { Client } from '../load/ws-client.ts';
 import type { Figure } from './figure.ts';
 import { wsUrl } from './flights.ts';
-import { here, quantile, startNode, stop } from './machine.ts';
+import { here, median, quantile, startNode, stop } from './machine.ts';
 
 const ENTITIES = 1000;
 const ROWS = 300;
 const SECONDS = 15;
 const BATCH = 10_000;
+const COMMITS = 500;
 
 const sensor = (i: number): string => `sensor-${i % ENTITIES}`;
 
@@ -67,6 +69,21 @@ async function drive(producer: Client, subscriber: Client, perSecond: number): P
   return latencies;
 }
 
+/** The floor of what is durable: one row a transaction into a SQLite file beside the log, as the log's thread has it. */
+function commitMs(folder: string): number {
+  const database = new DatabaseSync(join(folder, 'floor.db'));
+  database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; CREATE TABLE t (bytes BLOB)');
+  const insert = database.prepare('INSERT INTO t VALUES (?)');
+  const row = new Uint8Array(100);
+  const times = Array.from({ length: COMMITS }, () => {
+    const started = performance.now();
+    insert.run(row);
+    return performance.now() - started;
+  });
+  database.close();
+  return median(times);
+}
+
 export async function push(): Promise<Figure[]> {
   const data = mkdtempSync(join(tmpdir(), 'headrace-bench-'));
   const options = ['--port', '0', '--data', data, '--log-level', 'warn'];
@@ -83,7 +100,8 @@ export async function push(): Promise<Figure[]> {
     const ids = Array.from({ length: ENTITIES }, (_, i) => sensor(i));
     await subscriber.ask({ type: 'subscribe', entity_ids: ids, view: 'sensor_state', snapshot: true });
     await drive(producer, subscriber, 200); // warm-up
-    const figures: Figure[] = [];
+    const floor = { name: 'bare SQLite commit of one row, p50', value: commitMs(data), unit: 'ms' };
+    const figures: Figure[] = [{ question: 'event to push', ...floor }];
     for (const perSecond of [1000, 5000])
       figures.push(...report(perSecond, await drive(producer, subscriber, perSecond)));
     producer.close();
