@@ -90,7 +90,7 @@ export class Fleet {
           }
           options.events.changed();
         },
-        tick: () => this.#expireAll(),
+        tick: () => this.#tick(),
       },
     });
   }
@@ -198,7 +198,7 @@ export class Fleet {
     });
   }
 
-  #pumpSlot(slot: Slot): void {
+  #pumpSlot(slot: Slot, tick = false): void {
     const { worker, outbox } = slot;
     if (slot.inFlight !== null || worker.state !== 'ready') return;
     this.#expire(outbox.jobs);
@@ -207,7 +207,7 @@ export class Fleet {
       return;
     }
     const jobs = outbox.takeJobs().filter((job) => this.#stays(job, slot));
-    if (jobs.length === 0 && !outbox.due(this.#head)) return;
+    if (jobs.length === 0 && !outbox.due(this.#head, tick)) return;
     const { frame, inFlight } = outbox.makeFrame(++this.#lastFrame, this.#head, this.#options.clock.now(), jobs);
     this.#crew.send(slot, frame, inFlight);
   }
@@ -273,9 +273,12 @@ export class Fleet {
     this.#schedulePump();
   }
 
-  #expireAll(): void {
+  #tick(): void {
     this.#expire(this.#unowned);
-    for (const { outbox } of this.#crew.slots) this.#expire(outbox.jobs);
+    for (const slot of this.#crew.slots) {
+      this.#expire(slot.outbox.jobs);
+      this.#pumpSlot(slot, true);
+    }
   }
 
   #expire(queue: JobQueue): void {

@@ -9,6 +9,9 @@ export interface OutboxLimits {
   pendingBytesMax: number;
 }
 
+/** Events of so many bytes are worth a frame of their own. */
+const EVENTS_BYTES = 256 * 1024;
+
 /** One frame of work that a worker has not answered yet. */
 export interface InFlight {
   id: number;
@@ -77,9 +80,14 @@ export class Outbox {
     this.#gap = head > position;
   }
 
-  /** There is something to send. */
-  due(head: number): boolean {
-    return this.#batches.length > 0 || this.jobs.length > 0 || head > this.#reached;
+  /**
+   * There is something to send. Events that nobody asks about wait for the next tick or for company, since a frame costs
+   * the worker a third of a millisecond whatever is in it; a job takes them along at once.
+   * @param tick whether this is the tick
+   */
+  due(head: number, tick: boolean): boolean {
+    if (this.jobs.length > 0 || this.#bytes >= EVENTS_BYTES) return true;
+    return tick && (this.#batches.length > 0 || head > this.#reached);
   }
 
   /** The next frame takes the worker to the head of the log; jobs ride only with such a frame. */

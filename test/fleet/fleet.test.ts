@@ -149,6 +149,8 @@ test('every worker gets the columns as they are, late bits and the new categorie
   const [code] = codesOf(setup, 1);
   fleet.apply(group, [job(code!, { deadlineMs: Infinity })]);
   await settled();
+  assert.is(crew.at(0).work.length, 0, 'events that nobody asks about wait for the tick');
+  await setup.timers.advance(100);
   for (const slot of [0, 1]) {
     const work = crew.at(slot).answer();
     assert.is(work.type, 'apply');
@@ -191,7 +193,7 @@ test('events beyond a frame follow in the next; jobs ride with the frame that re
 });
 
 test('too many bytes of events are dropped, and the next frame names the head alone; then events flow again', async () => {
-  const { fleet, crew } = await makeFleet({ workers: 1, frame_bytes_max: 800, pending_apply_bytes_max: 100 });
+  const { fleet, crew, timers } = await makeFleet({ workers: 1, frame_bytes_max: 800, pending_apply_bytes_max: 100 });
   const worker = crew.at(0);
   fleet.compute([job(0)]);
   await settled();
@@ -204,6 +206,7 @@ test('too many bytes of events are dropped, and the next frame names the head al
   const work = worker.answer();
   assert.equal([work.type, work.header.previous, work.header.position, work.codes], ['compute', 121, 121, [[1]]]);
   fleet.apply(commit(121, [2]), []);
+  await timers.advance(100);
   await settled();
   assert.equal([worker.work[0]!.type, worker.work[0]!.header.previous], ['apply', 121]);
   worker.answer();
@@ -211,7 +214,7 @@ test('too many bytes of events are dropped, and the next frame names the head al
 });
 
 test('a loading worker gets no events; once ready it is told the head', async () => {
-  const { fleet, crew } = await makeFleet({ workers: 1 }, (crew) => {
+  const { fleet, crew, timers } = await makeFleet({ workers: 1 }, (crew) => {
     crew.willing = false;
   });
   const worker = crew.at(0);
@@ -220,6 +223,7 @@ test('a loading worker gets no events; once ready it is told the head', async ()
   await settled();
   assert.is(worker.work.length, 0);
   worker.loaded(100);
+  await timers.advance(100);
   const work = worker.answer();
   assert.equal([work.type, work.header.previous, work.header.position, work.codes], ['compute', 103, 103, []]);
   assert.is(worker.work.length, 0);
