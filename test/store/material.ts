@@ -118,9 +118,9 @@ export interface StoredEvent extends Required<PlainEvent> {
   late: boolean;
 }
 
-/** Another connection to a log's file, for looking and for doing harm. */
+/** Another connection to a log's file, for looking and for doing harm; it waits while the log's own writes. */
 export function foreign(folder: string): DatabaseSync {
-  return new DatabaseSync(join(folder, 'log.db'));
+  return new DatabaseSync(join(folder, 'log.db'), { timeout: 5000 });
 }
 
 /** Every event of a log's file, by position, read as a worker reads it. */
