@@ -90,7 +90,8 @@ test('events that are acknowledged while it drains are in the log', async () => 
 });
 
 test('a load that is stopped or killed goes on where it was', async () => {
-  const rows = 200_000;
+  // Enough that each signal finds the load under way.
+  const rows = 1_000_000;
   const lines = Array.from({ length: rows }, (_, i) => `m${i % 50},${START_MS + i},${i % 100}`);
   writeFileSync(lab.path('readings.csv'), `meter,at,value\n${lines.join('\n')}\n`);
   const args = ['--load', `readings=${lab.path('readings.csv')}`, '--workers', '1'];
@@ -100,7 +101,7 @@ test('a load that is stopped or killed goes on where it was', async () => {
     const loading = lab.start(['serve', METERS, '--port', String(port), ...flags]);
     const state = async (): Promise<Message> =>
       fetch(`http://127.0.0.1:${port}/readyz`).then((response) => response.json().then((body) => ({ response, body })));
-    const reached = signal === 'SIGTERM' ? 0 : 70_000;
+    const reached = signal === 'SIGTERM' ? 0 : 300_000;
     await eventually('events', async () => {
       const { response, body } = await state().catch(() => ({ body: { position: 0 } }));
       if (loading.isOver) throw new Error(loading.out + loading.err);
