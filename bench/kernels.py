@@ -42,7 +42,7 @@ def flights_plan() -> Plan:
 
     def of(name: str, aggregation: str, window: int, field: str | None = "delay", **more: Any) -> Any:
         feature = {"name": name, "type": "statistical", "output": "float64", "source": "departures"}
-        feature |= {"aggregation": aggregation, "window": window, **more}
+        feature |= {"aggregation": aggregation, "window": {"time": window}, **more}
         return feature | ({} if field is None else {"field": field})
 
     features: list[Any] = [

@@ -22,6 +22,8 @@ const view: View = {
   hash: '0'.repeat(16),
   plan: { entity: 'thing', sources: [], features: [], order: [] },
   features: Array.from({ length: FEATURES }, (_, i) => ({ name: `feature_mean_${i}d`, output: 'float64' as const })),
+  request: [],
+  deprecated: null,
   ttl: 1,
   exact: false,
   updateAgeOnGet: false,

@@ -46,7 +46,7 @@ class CompiledSource:
         """
         self.name = source["name"]
         members = [
-            (row, feature, min(int(feature["window"]), int(source["retention"])))
+            (row, feature, min(int(feature["window"]["time"]), int(source["retention"])))
             for row, feature in enumerate(plan["features"])
             if feature["type"] != "expression" and feature["source"] == self.name
         ]

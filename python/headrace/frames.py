@@ -57,6 +57,7 @@ class ReloadHeader(TypedDict):
 
     plans: dict[str, Plan]
     schemas: dict[str, SchemaSpec]
+    folder: str
 
 
 class AssignHeader(TypedDict):
@@ -92,6 +93,7 @@ class GroupHeader(TypedDict):
     as_of: int
     position: int | None
     n: int
+    request: NotRequired[bool]
 
 
 DictionaryDelta = TypedDict("DictionaryDelta", {"name": str, "from": int, "values": list[str]})
@@ -116,6 +118,15 @@ class GroupError(TypedDict):
     message: str
 
 
+class FeatureFailure(TypedDict):
+    """A Python feature that failed, and is null, in some rows; `feature` is its index in the plan."""
+
+    feature: int
+    rows: int
+    reason: Literal["raised", "timed_out", "wrong_output"]
+    message: str
+
+
 class GroupAnswer(TypedDict):
     """One group of a values frame; without `error` a block of columns stands in the body."""
 
@@ -124,6 +135,7 @@ class GroupAnswer(TypedDict):
     position: int
     n: int
     error: NotRequired[GroupError]
+    failures: NotRequired[list[FeatureFailure]]
 
 
 class ValuesHeader(TypedDict):

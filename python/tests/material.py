@@ -40,7 +40,7 @@ def statistical(name: str, aggregation: str, field: str | None, window: int, **m
         "output": "float64",
         "source": "departures",
         "aggregation": aggregation,
-        "window": window,
+        "window": {"time": window},
         **more,
     }
     if field is not None:
@@ -57,7 +57,7 @@ def slope(name: str, field: str, window: int) -> PlanFeature:
         "source": "departures",
         "field": field,
         "function": "linear_regression",
-        "window": window,
+        "window": {"time": window},
     }
 
 
@@ -212,7 +212,7 @@ class Oracle:
         return self._windows[key]
 
     def value(self, feature: PlanFeature, entity: int, as_of: int, position: int) -> float:
-        rows = self.rows(entity, as_of, feature["window"], position)
+        rows = self.rows(entity, as_of, feature["window"]["time"], position)
         if "field" not in feature:
             return float(len(rows))
         column = rows[feature["field"]]

@@ -86,7 +86,7 @@ def test_equals_pandas(seed: int, n: int, nulls: float, split: float, moment: in
                 continue
             wanted = oracle.value(feature, code, as_of, position)
             # Where terms cancel, the error is relative to the terms, not to what is left of them.
-            rows = oracle.rows(code, as_of, feature["window"], position)
+            rows = oracle.rows(code, as_of, feature["window"]["time"], position)
             terms = rows[feature["field"]].abs().max() if "field" in feature and len(rows) else 0.0
             scale = 0.0 if math.isnan(terms) else float(terms)
             assert close(values.features[row, column], wanted, scale), (feature["name"], code)

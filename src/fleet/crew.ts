@@ -1,3 +1,4 @@
+import { dirname, resolve } from 'node:path';
 import type { TimerHandle, Timers } from '../clock.ts';
 import type { Config } from '../config.ts';
 import { HeadraceError } from '../errors.ts';
@@ -196,7 +197,7 @@ export class Crew {
     const versions = [...registry.views.values()].flat();
     const plans = Object.fromEntries(versions.map((view) => [view.hash, view.plan]));
     slot.worker.greeted();
-    link.send(slot.worker.identity, encodeFrame('reload', { plans, schemas }));
+    link.send(slot.worker.identity, encodeFrame('reload', { plans, schemas, folder: dirname(resolve(registry.path)) }));
     this.#rebalance(new Set([slot.worker.slot]));
   }
 

@@ -52,6 +52,6 @@ function describeFeature(feature: PlanFeature, description?: string) {
   const definition =
     feature.type === 'expression'
       ? { expression: renderExpression(feature.expression) }
-      : { ...rest, window: formatDuration(feature.window) };
+      : { ...rest, window: formatDuration(feature.window.time) };
   return { name, type, output, ...about, definition };
 }

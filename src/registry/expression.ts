@@ -95,7 +95,7 @@ export function renderExpression(expression: Expression): string {
 function renderOperand(expression: Expression): string {
   const text = renderExpression(expression);
   if (typeof expression === 'number' || expression[0] === 'ref') return text;
-  return OPERATORS[expression[0]].call ? text : `(${text})`;
+  return OPERATORS[expression[0] as Operator].call ? text : `(${text})`;
 }
 
 function tokenise(text: string): Token[] {

@@ -82,11 +82,11 @@ function readStatistical(reader: Reader, entry: Entry, record: Record, context: 
     }
     if (aggregation !== 'count' || source === null || window === null) return null;
     const { name } = entry;
-    return { name, type: 'statistical', output: 'int64', source: source.name, aggregation, window };
+    return { name, type: 'statistical', output: 'int64', source: source.name, aggregation, window: { time: window } };
   }
   const type = readField(reader, field.value, source);
   if (type === null || aggregation === null) return null;
-  const allowed: readonly FieldType[] = AGGREGATIONS[aggregation];
+  const allowed: readonly FieldType[] = AGGREGATIONS[aggregation as keyof typeof AGGREGATIONS];
   if (!allowed.includes(type.type)) {
     const takes = `${aggregation} takes ${listOf(allowed)}`;
     reader.report(
@@ -103,7 +103,7 @@ function readStatistical(reader: Reader, entry: Entry, record: Record, context: 
     source: source.name,
     field: type.name,
     aggregation,
-    window,
+    window: { time: window },
     ...(q === undefined ? {} : { q }),
   };
 }
@@ -130,7 +130,7 @@ function readTimeSeries(reader: Reader, entry: Entry, record: Record, context: F
     source: source.name,
     field: type.name,
     function: name,
-    window,
+    window: { time: window },
   };
 }
 

@@ -97,7 +97,7 @@ export const AGGREGATIONS = {
   median: ['float', 'int', 'bool'],
   quantile: ['float', 'int', 'bool'],
   last: ['float', 'int', 'bool', 'category', 'timestamp'],
-} as const satisfies Record<Aggregation, readonly FieldType[]>;
+} as const satisfies Partial<Record<Aggregation, readonly FieldType[]>>;
 
 export const LATER_AGGREGATIONS = [
   'var',

@@ -51,6 +51,7 @@ export function parseRegistry(text: string, path: string): Registry {
     entities: drafts.entities,
     sources,
     views: new Map(views),
+    services: new Map(),
     path,
   };
 }
@@ -103,6 +104,8 @@ function compileVersion(view: ViewDraft, version: FlatVersion, sources: Readonly
       const description = version.descriptions[i]!;
       return description === '' ? { name, output } : { name, output, description };
     }),
+    request: [],
+    deprecated: null,
     ttl: view.ttl,
     exact: view.exact,
     updateAgeOnGet: view.updateAgeOnGet,

@@ -13,7 +13,7 @@ export function makePlan(
     if (feature.type === 'expression') continue;
     const fields = used.get(feature.source) ?? new Set();
     used.set(feature.source, fields);
-    if (feature.field !== undefined) fields.add(feature.field);
+    if ('field' in feature && feature.field !== undefined) fields.add(feature.field);
   }
   const planSources: PlanSource[] = [];
   for (const source of sources.values()) {

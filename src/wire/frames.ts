@@ -57,6 +57,8 @@ export interface ReloadHeader {
   plans: Record<string, import('../registry/view.ts').Plan>;
   /** By schema id: the columns of a batch in order, as the log's `schemas` table has them. */
   schemas: Record<string, import('../store/log-row.ts').SchemaSpec>;
+  /** The registry's folder, where the modules of Python features lie. */
+  folder: string;
 }
 
 export interface AssignHeader {
@@ -94,6 +96,10 @@ export interface GroupHeader {
   /** Use events up to this position; null: all that the worker has applied after this frame. */
   position: number | null;
   n: number;
+  /** The group's codes are followed by a block of n values a column: `@now` i8 (the request's time), then each input of
+   * the plan's `request`: f8 (NaN is null; true is 1; a time in microseconds), or str with its validity u1 for a category.
+   * The answer's block has the features of `plan.request` behind those of the plan. */
+  request?: true;
 }
 
 /**
@@ -126,7 +132,30 @@ export interface ValuesHeader {
   /** All events up to here are applied. */
   position: number;
   took_us: number;
-  groups: { hash: string; as_of: number; position: number; n: number; error?: { code: string; message: string } }[];
+  groups: ValuesGroup[];
+}
+
+export interface ValuesGroup {
+  hash: string;
+  as_of: number;
+  position: number;
+  n: number;
+  /** Nothing could be computed. */
+  error?: { code: string; message: string };
+  /** Python features that failed, and are null, in some rows; absent where none did. */
+  failures?: FeatureFailure[];
+}
+
+/** What went wrong in a Python feature. */
+export interface FeatureFailure {
+  /** Index in the plan's features. */
+  feature: number;
+  /** In how many rows. */
+  rows: number;
+  /** Of the first: `raised`, `timed_out` or `wrong_output`. */
+  reason: 'raised' | 'timed_out' | 'wrong_output';
+  /** Place and sentence, such as `delays.py:12, late_share: ZeroDivisionError: division by zero`. */
+  message: string;
 }
 
 export interface BeatHeader {

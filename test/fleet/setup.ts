@@ -22,6 +22,8 @@ export const view: View = {
     { name: 'odd', output: 'bool' },
     { name: 'name', output: 'string' },
   ],
+  request: [],
+  deprecated: null,
   ttl: 1e6,
   exact: false,
   updateAgeOnGet: false,
@@ -38,6 +40,7 @@ const registry: Registry = {
   entities: new Map([['thing', { description: '' }]]),
   sources: new Map(),
   views: new Map([['things', [view, otherView]]]),
+  services: new Map(),
   path: 'features.yaml',
 };
 

@@ -32,6 +32,7 @@ export const registry: Registry = {
   entities: new Map(),
   sources: new Map([[source.name, source]]),
   views: new Map(),
+  services: new Map(),
   path: 'features.yaml',
 };
 

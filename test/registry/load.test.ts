@@ -62,13 +62,15 @@ views: { shopper: { entity: user, versions: { v1: { features: { n: { type: stati
         entity: 'user',
         sources: [{ name: 'orders', template: ['', 'user_id', ''], timestamp: 'at', fields: [], retention: 31 * DAY }],
         features: [
-          { name: 'n', type: 'statistical', output: 'int64', source: 'orders', aggregation: 'count', window: 31 * DAY },
+          { name: 'n', type: 'statistical', output: 'int64', source: 'orders', aggregation: 'count', window: { time: 31 * DAY } },
         ],
         order: [0],
       },
       features: [{ name: 'n', output: 'int64' }],
       ttl: 300_000_000,
       exact: false,
+      request: [],
+      deprecated: null,
       updateAgeOnGet: false,
       staleWhileRevalidate: 0,
       history: DAY,
@@ -118,7 +120,7 @@ views:
     output: 'int64',
     source: 'orders',
     aggregation: 'count',
-    window: 500_000,
+    window: { time: 500_000 },
   });
 });
 
@@ -168,7 +170,7 @@ test('a quantile has its q, a trend its function, and a window left out is the r
       source: 'orders',
       field: 'price',
       aggregation: 'quantile',
-      window: DAY,
+      window: { time: DAY },
       q: 0.9,
     },
     {
@@ -178,7 +180,7 @@ test('a quantile has its q, a trend its function, and a window left out is the r
       source: 'visits',
       field: 'seconds',
       function: 'linear_regression',
-      window: 7 * DAY,
+      window: { time: 7 * DAY },
     },
   ]);
 });

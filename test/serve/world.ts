@@ -70,6 +70,8 @@ export function makeView(over: Partial<View> = {}, outputs: OutputType[] = ['int
       order: [],
     },
     features: outputs.map((output, i) => ({ name: i === 0 ? 'events' : `f${i}`, output })),
+    request: [],
+    deprecated: null,
     ttl: 300 * SECOND,
     exact: false,
     updateAgeOnGet: false,

@@ -33,9 +33,9 @@ export function computeValue({ features, order, sources }: Plan, events: readonl
   let validUntil = Infinity;
   let eventTime = -Infinity;
   for (const [i, feature] of features.entries()) {
-    if (feature.type === 'expression') continue;
+    if (feature.type === 'expression' || feature.type === 'python') continue;
     const { retention } = sources.find(({ name }) => name === feature.source)!;
-    const window = Math.min(feature.window, retention);
+    const window = Math.min(feature.window.time, retention);
     const known = sorted.filter(({ source }) => source === feature.source);
     const inside = known.filter(({ ts }) => ts > asOf - window && ts <= asOf);
     const next = known.find(({ ts }) => ts > asOf);

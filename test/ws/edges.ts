@@ -29,7 +29,7 @@ export const VIEW: View = {
         output: 'int64',
         source: 'departures',
         aggregation: 'count',
-        window: 3.6e9,
+        window: { time: 3.6e9 },
       },
       { name: 'delay_z', type: 'expression', output: 'float64', expression: 1 },
     ],
@@ -39,6 +39,8 @@ export const VIEW: View = {
     { name: 'departures_1h', output: 'int64' },
     { name: 'delay_z', output: 'float64' },
   ],
+  request: [],
+  deprecated: null,
   ttl: 300e6,
   exact: false,
   updateAgeOnGet: false,
@@ -67,6 +69,7 @@ const REGISTRY: Registry = {
     ],
   ]),
   views: new Map([['airport_delay', [VIEW]]]),
+  services: new Map(),
   path: 'features.yaml',
 };
 
