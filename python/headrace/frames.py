@@ -6,7 +6,7 @@ uint32), the header as a MessagePack map, zeros up to a multiple of 8, and the b
 on it."""
 
 import struct
-from typing import Any, Final, NamedTuple, NotRequired, TypedDict
+from typing import Any, Final, Literal, NamedTuple, NotRequired, TypedDict
 
 import msgpack
 
