@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headrace.columns import NULL_I8
-from headrace.expressions import Evaluate, compile_expression
+from headrace.expressions import Evaluate, compile_expression, rows_of
 from headrace.kernels import FieldPlan, Segments, Stretches, compute_field
 from headrace.plan import Plan, PlanFeature, PlanSource
 from headrace.rows import FAR, FIELDS, TIME, Rows, Words
@@ -113,7 +113,7 @@ class CompiledPlan:
         self.sources = [source for source in self.sources if len(source.windows)]
         index = {feature["name"]: row for row, feature in enumerate(plan["features"])}
         self.expressions: list[tuple[int, Evaluate]] = [
-            (row, compile_expression(plan["features"][row]["expression"], index))
+            (row, compile_expression(plan["features"][row]["expression"], rows_of(index)))
             for row in map(int, plan["order"])
             if plan["features"][row]["type"] == "expression"
         ]

@@ -1,11 +1,15 @@
-"""Expressions over the features of a view.
+"""Expressions over features, fields of events, and requests.
 
 An expression is a checked tree in prefix form (``Expression`` in ``src/registry/view.ts``). It is made into a
-function of the matrix of feature values once, and then evaluated for all entities at once.
+function once, and then evaluated for all entities, events or requests at once.
 
 Null is NaN. An operator with a null argument gives null, and so does a result that is not finite, at every
 step: ``1 / (1 / 0)`` is null, not 0. Only two look past nulls: ``coalesce`` takes its first argument that is
 not null, ``where`` cares about the branch that it takes. Truth is 1 and 0; any number but 0 counts as true.
+Times are microseconds. A column of texts is an array of objects, and its null is ``None``.
+
+``src/serve/expressions.ts`` is the twin for what is evaluated on the engine's main thread, and
+``test/vectors/request.json`` holds both to the same bits.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,41 +17,90 @@ from functools import reduce
 from typing import Any, Final, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
+from headrace.calendars import calendar
 from headrace.plan import Expression
 
-Values: TypeAlias = NDArray[np.float64]
-Evaluate: TypeAlias = Callable[[Values], Any]
-"""From the matrix of feature values, shape ``(features, n)``, to values of shape ``(n,)`` or a scalar."""
+Evaluate: TypeAlias = Callable[[Any], Any]
+"""From whatever the leaves read (the matrix of feature values, the columns of events, …) to values of shape
+``(n,)`` or a scalar."""
+
+Leaves: TypeAlias = Mapping[str, Callable[..., Evaluate]]
+"""By leaf (``ref``, ``input``, ``now``, ``field``, ``time``), what makes a function of its arguments.
+
+``text``, where given, is called with the text and with the tree that it is compared with, so that a text can
+be made the code that stands for it there; else a text is itself."""
+
+_CALENDAR: Final = ("hour_of_day", "day_of_week", "is_weekend", "day_of_month", "month")
 
 
-def compile_expression(tree: Expression, index: Mapping[str, int]) -> Evaluate:
+def rows_of(index: Mapping[str, int]) -> Leaves:
+    """Return the leaves of an expression over the matrix of feature values, shape ``(features, n)``.
+
+    Parameters
+    ----------
+    index
+        The rows of the features in the matrix, by name.
+    """
+
+    def ref(name: str) -> Evaluate:
+        row = index[name]
+        return lambda values: values[row]
+
+    return {"ref": ref}
+
+
+def compile_expression(tree: Expression, leaves: Leaves) -> Evaluate:
     """Make a function of an expression.
 
     Parameters
     ----------
     tree
         The checked tree.
-    index
-        The rows of the features in the matrix, by name.
+    leaves
+        What its leaves read.
 
     Raises
     ------
     ValueError
-        Where the tree has an operator that this worker does not know.
+        Where the tree has a leaf or an operator that is not known here.
+
+    Examples
+    --------
+    >>> ratio = compile_expression(["/", ["ref", "a"], ["ref", "b"]], rows_of({"a": 0, "b": 1}))
+    >>> with np.errstate(all="ignore"):
+    ...     ratio(np.array([[1.0, 1.0], [4.0, 0.0]]))
+    array([0.25,  nan])
     """
     if isinstance(tree, bool | int | float):
         number = np.float64(tree)
         return lambda _: number
     operator, *arguments = tree
-    if operator == "ref":
-        row = index[arguments[0]]
-        return lambda values: values[row]
+    if operator in leaves:
+        return leaves[operator](*arguments)
+    if operator in _CALENDAR:
+        name, time = arguments
+        return _applied(calendar(operator, name), [compile_expression(time, leaves)])
+    if operator == "time_since":
+        operands = [compile_expression(tree, leaves) for tree in (["now"], *arguments)]
+        return _applied(_OPERATORS["time_since"], operands)
     function = _OPERATORS.get(operator)
     if function is None:
         raise ValueError(f"the expression has the operator {operator!r}, which this worker does not know")
-    parts = [compile_expression(argument, index) for argument in arguments]
+    return _applied(function, [_operand(argument, arguments, leaves) for argument in arguments])
+
+
+def _operand(tree: Expression, operands: list[Expression], leaves: Leaves) -> Evaluate:
+    if isinstance(tree, list | tuple) and tree[0] == "text":
+        text = tree[1]
+        if "text" in leaves:
+            beside = next((other for other in operands if other is not tree), tree)
+            return leaves["text"](text, beside)
+        return lambda _: text
+    return compile_expression(tree, leaves)
+
+
+def _applied(function: Callable[..., Any], parts: list[Evaluate]) -> Evaluate:
     if len(parts) == 1:
         (only,) = parts
         return lambda values: function(only(values))
@@ -96,6 +149,27 @@ def _negative(value: Any) -> Any:
     return 0.0 - value
 
 
+def _equal(left: Any, right: Any) -> Any:
+    return _same_text(left, right) if _is_text(left) or _is_text(right) else _number_equal(left, right)
+
+
+def _not_equal(left: Any, right: Any) -> Any:
+    return 1.0 - _equal(left, right)
+
+
+def _is_text(values: Any) -> bool:
+    return isinstance(values, str) or (isinstance(values, np.ndarray) and values.dtype == np.object_)
+
+
+def _same_text(left: Any, right: Any) -> Any:
+    pairs = np.broadcast(np.asarray(left, np.object_), np.asarray(right, np.object_))
+    same = [np.nan if a is None or b is None else float(a == b) for a, b in pairs]
+    return np.array(same, np.float64).reshape(pairs.shape)
+
+
+_number_equal: Final = _strict(np.equal)
+
+
 _OPERATORS: Final[Mapping[str, Callable[..., Any]]] = {
     "neg": _negative,
     "+": _finite(np.add),
@@ -106,8 +180,8 @@ _OPERATORS: Final[Mapping[str, Callable[..., Any]]] = {
     "<=": _strict(np.less_equal),
     ">": _strict(np.greater),
     ">=": _strict(np.greater_equal),
-    "==": _strict(np.equal),
-    "!=": _strict(np.not_equal),
+    "==": _equal,
+    "!=": _not_equal,
     "and": _strict(np.logical_and),
     "or": _strict(np.logical_or),
     "not": _strict(np.logical_not),
@@ -117,6 +191,7 @@ _OPERATORS: Final[Mapping[str, Callable[..., Any]]] = {
     "log": _finite(np.log),
     "exp": _finite(np.exp),
     "sqrt": _finite(np.sqrt),
+    "time_since": _finite(lambda now, time: (now - time) / 1e6),
     "where": _where,
     "coalesce": _coalesce,
 }

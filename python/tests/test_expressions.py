@@ -3,12 +3,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from headrace.expressions import compile_expression
+from headrace.expressions import compile_expression, rows_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 NAN = math.nan
-INDEX = {"a": 0, "b": 1, "c": 2}
+LEAVES = rows_of({"a": 0, "b": 1, "c": 2})
 A: Any = ["ref", "a"]
 B: Any = ["ref", "b"]
 C: Any = ["ref", "c"]
@@ -18,7 +18,7 @@ def evaluate(tree: Any, *rows: Any) -> list[float]:
     values = np.array(rows, np.float64)
     out = np.empty(values.shape[1])
     with np.errstate(all="ignore"):
-        out[:] = compile_expression(tree, INDEX)(values)
+        out[:] = compile_expression(tree, LEAVES)(values)
     return out.tolist()
 
 
@@ -82,7 +82,7 @@ def test_each_entity_by_itself() -> None:
 
 def test_unknown_operators_are_named() -> None:
     with pytest.raises(ValueError, match="'pow'"):
-        compile_expression(["pow", A, 2], INDEX)
+        compile_expression(["pow", A, 2], LEAVES)
 
 
 @settings(max_examples=200, deadline=None)
