@@ -1,5 +1,5 @@
 import { formatDuration } from './durations.ts';
-import { renderExpression } from './expression.ts';
+import { renderExpression } from './expression-text.ts';
 import { renderTemplate } from './key-template.ts';
 import type { PlanFeature, Registry, Source, View } from './view.ts';
 

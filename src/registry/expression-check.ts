@@ -8,48 +8,81 @@ export interface Complaint {
   message: string;
 }
 
-/** What a feature's output is inside an expression; null: it cannot stand in one. */
-export function kindOf(output: OutputType): Kind | null {
-  if (output === 'float64' || output === 'int64') return 'number';
-  return output === 'bool' ? 'bool' : null;
-}
+type Complain = (complaint: Complaint) => void;
+type Operation = Syntax & { kind: 'operation' };
+
+/** What a value is inside an expression. */
+export const KINDS = {
+  float64: 'number',
+  int64: 'number',
+  bool: 'bool',
+  string: 'text',
+  timestamp: 'time',
+} as const satisfies Record<OutputType, Kind>;
+
+const NOUNS = {
+  number: 'a number',
+  bool: 'true or false',
+  text: 'a text',
+  time: 'a time',
+} as const satisfies Record<Kind, string>;
 
 /**
- * Checks the kinds of all parts. Numbers and truth values never pass for each other.
+ * Checks the kinds of all parts: none passes for another. Texts stand beside == and != only, one of the two in quotes;
+ * times only inside the functions of time.
  *
- * @param outputOf the output of a feature; undefined where it is wrong itself, and everything made of it unknown
+ * @param kindOf the kind of what a name stands for; null where it is wrong itself, and everything made of it unknown
  * @returns the kind of the whole, or null where it cannot be told
  */
-export function checkKinds(
-  syntax: Syntax,
-  outputOf: (name: string) => OutputType | undefined,
-  complain: (complaint: Complaint) => void,
-): Kind | null {
-  if (syntax.kind === 'number') return 'number';
-  if (syntax.kind === 'ref') {
-    const output = outputOf(syntax.name);
-    if (output === undefined) return null;
-    const kind = kindOf(output);
-    if (kind !== null) return kind;
-    const sentence = `"${syntax.name}" is a ${output}, and expressions take numbers and true or false only`;
-    complain({ at: syntax.at, message: `${sentence}; leave it out` });
-    return null;
+export function checkKinds(syntax: Syntax, kindOf: (name: string) => Kind | null, complain: Complain): Kind | null {
+  if (!('operands' in syntax) && syntax.kind !== 'name') return syntax.kind;
+  if (syntax.kind === 'name') return kindOf(syntax.name);
+  const kinds = syntax.operands.map((operand) => checkKinds(operand, kindOf, complain));
+  if (syntax.kind === 'operation') return checkOperation(syntax, kinds, complain);
+  const name = syntax.kind === 'calendar' ? syntax.function : syntax.kind;
+  const kind = kinds[0] ?? 'time';
+  if (kind !== 'time') complain({ at: syntax.operands[0].at, message: `${name} takes a time, found ${NOUNS[kind]}` });
+  return name === 'is_weekend' ? 'bool' : 'number';
+}
+
+function checkOperation(syntax: Operation, kinds: (Kind | null)[], complain: Complain): Kind | null {
+  const { operator, operands } = syntax;
+  if ((operator === '==' || operator === '!=') && kinds.includes('text')) {
+    checkTexts(syntax, kinds, complain);
+    return 'bool';
   }
-  const kinds = syntax.operands.map((operand) => checkKinds(operand, outputOf, complain));
-  const spec = OPERATORS[syntax.operator];
+  const spec = OPERATORS[operator];
   let same: Kind | null = null;
   kinds.forEach((kind, i) => {
     const wanted = spec.arguments[Math.min(i, spec.arguments.length - 1)]!;
     const expected = wanted === 'same' ? same : wanted;
-    if (wanted === 'same') same ??= kind;
-    if (kind === null || expected === null || kind === expected) return;
-    complain({ at: syntax.operands[i]!.at, message: mismatch(syntax.operator, kind, wanted === 'same') });
+    if (wanted === 'same' && (kind === 'number' || kind === 'bool')) same ??= kind;
+    const message = kind === null ? null : mismatch(operator, kind, expected, wanted === 'same');
+    if (message !== null) complain({ at: operands[i]!.at, message });
   });
   return spec.result === 'same' ? same : spec.result;
 }
 
-function mismatch(operator: string, kind: Kind, alike: boolean): string {
+function checkTexts({ operator, operands, at }: Operation, kinds: (Kind | null)[], complain: Complain): void {
+  const other = kinds.findIndex((kind) => kind !== 'text');
+  const kind = kinds[other];
+  if (kind != null) {
+    const message = `${operator} compares two of a kind, found a text and ${NOUNS[kind]}; put the other in quotes too`;
+    complain({ at: operands[other]!.at, message });
+  } else if (other === -1 && !operands.some((operand) => operand.kind === 'text')) {
+    complain({
+      at,
+      message: `${operator} compares a text with one in quotes, found two names; write x ${operator} 'abc'`,
+    });
+  }
+}
+
+/** @param expected null: a number, or true or false */
+function mismatch(operator: string, kind: Kind, expected: Kind | null, alike: boolean): string | null {
   const name = operator === 'neg' ? '-' : operator;
+  if (kind === 'text') return `${name} takes no text; compare it, as in x == 'abc'`;
+  if (kind === 'time') return `${name} takes no time; make a number of it, as in time_since(x) or hour_of_day(x)`;
+  if (expected === null || kind === expected) return null;
   if (alike) return `${name} takes values of one kind, found a number and a true or false; use where(condition, 1, 0)`;
   return kind === 'bool'
     ? `${name} takes a number here, found true or false; make a number of it by where(condition, 1, 0)`

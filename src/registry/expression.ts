@@ -2,51 +2,27 @@
  * Expression text → tree with places, by recursive descent. Loosest first:
  *
  * ```
- * or → and → not → comparison (one, not chained) → + - → * / → unary - + → number | feature | name(a, b) | ( … )
+ * or → and → not → comparison (one, not chained) → + - → * / → unary - + → number | text | name | name(a, b) | ( … )
  * ```
+ *
+ * What a name stands for (a feature, an input, a field) is for the reader of the tree to say.
  */
-import { LIMITS, OPERATORS } from './grammar.ts';
+import { ExpressionError, type Token, tokenise } from './expression-tokens.ts';
+import { CALENDAR_FUNCTIONS, LIMITS, OPERATORS } from './grammar.ts';
 import { didYouMean, listOf, quote } from './suggest.ts';
-import type { Expression, Operator } from './view.ts';
+import { zoneProblem } from './time-zone.ts';
+import type { CalendarFunction, Expression, Operator } from './view.ts';
 
 /** An expression with the offsets of its parts in the text. */
 export type Syntax =
   | { kind: 'number'; at: number; depth: 1; value: number }
-  | { kind: 'ref'; at: number; depth: 1; name: string }
+  | { kind: 'text'; at: number; depth: 1; value: string }
+  /** The time at hand: the event's in `where`, the request's elsewhere. */
+  | { kind: 'time'; at: number; depth: 1 }
+  | { kind: 'name'; at: number; depth: 1; name: string }
+  | { kind: 'calendar'; at: number; depth: number; function: CalendarFunction; zone: string; operands: [Syntax] }
+  | { kind: 'time_since'; at: number; depth: number; operands: [Syntax] }
   | { kind: 'operation'; at: number; depth: number; operator: Operator; operands: Syntax[] };
-
-/** A text that is no expression; `at` is the offset in it, from 0. */
-export class ExpressionError extends Error {
-  override readonly name = 'ExpressionError';
-  readonly at: number;
-
-  constructor(at: number, message: string) {
-    super(message);
-    this.at = at;
-  }
-}
-
-interface Token {
-  kind: 'number' | 'name' | 'sign' | 'end';
-  text: string;
-  at: number;
-}
-
-const TOKEN = /\s*(?:((?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)|([A-Za-z_]\w*)|(<=|>=|==|!=|\*(?!\*)|[-+/<>(),]))/y;
-
-/** Signs of other languages, and what they are here. */
-const FOREIGN_SIGNS: [string, string][] = [
-  ['&&', 'write and'],
-  ['||', 'write or'],
-  ['**', 'powers are not offered; multiply'],
-  ['^', 'powers are not offered; multiply'],
-  ['%', 'remainders are not offered'],
-  ['=', 'to compare, write =='],
-  ['!', 'write not'],
-  ['&', 'write and'],
-  ['|', 'write or'],
-  ['?', 'write where(condition, a, b)'],
-];
 
 const BINARY: Record<'or' | 'and' | 'comparison' | 'sum' | 'product', readonly Operator[]> = {
   or: ['or'],
@@ -56,7 +32,13 @@ const BINARY: Record<'or' | 'and' | 'comparison' | 'sum' | 'product', readonly O
   product: ['*', '/'],
 };
 
-const CALLS = Object.entries(OPERATORS).flatMap(([name, spec]) => (spec.call ? [name as Operator] : []));
+const CALENDAR: readonly string[] = CALENDAR_FUNCTIONS;
+
+const CALLS: string[] = [
+  ...Object.entries(OPERATORS).flatMap(([name, spec]) => (spec.call ? [name] : [])),
+  ...CALENDAR,
+  'time_since',
+];
 
 /** @throws ExpressionError at the first place where the text ceases to be an expression */
 export function parseExpression(text: string): Syntax {
@@ -67,60 +49,30 @@ export function parseExpression(text: string): Syntax {
   return new Parser(tokenise(text)).whole();
 }
 
-/** The tree without its places. */
-export function toExpression(syntax: Syntax): Expression {
+/**
+ * The tree without its places.
+ *
+ * @param time the time at hand
+ * @param leafOf what a name stands for
+ */
+export function toExpression(
+  syntax: Syntax,
+  time: ['now'] | ['time'],
+  leafOf: (name: string) => Expression,
+): Expression {
   if (syntax.kind === 'number') return syntax.value;
-  if (syntax.kind === 'ref') return ['ref', syntax.name];
-  return [syntax.operator, ...syntax.operands.map(toExpression)];
+  if (syntax.kind === 'text') return ['text', syntax.value];
+  if (syntax.kind === 'time') return time;
+  if (syntax.kind === 'name') return leafOf(syntax.name);
+  const operands = syntax.operands.map((operand) => toExpression(operand, time, leafOf));
+  if (syntax.kind === 'calendar') return [syntax.function, syntax.zone, operands[0]!];
+  return syntax.kind === 'time_since' ? ['time_since', operands[0]!] : [syntax.operator, ...operands];
 }
 
-/** The features that an expression names, in the order of the text, repeated where they are. */
-export function references(syntax: Syntax): { name: string; at: number }[] {
-  if (syntax.kind === 'ref') return [{ name: syntax.name, at: syntax.at }];
-  return syntax.kind === 'number' ? [] : syntax.operands.flatMap(references);
-}
-
-/** A text that {@link parseExpression} reads as the same tree. */
-export function renderExpression(expression: Expression): string {
-  if (typeof expression === 'number') return String(expression);
-  if (expression[0] === 'ref') return expression[1] as string;
-  const [operator, ...operands] = expression as [Operator, ...Expression[]];
-  if (OPERATORS[operator].call) return `${operator}(${operands.map(renderExpression).join(', ')})`;
-  const parts = operands.map(renderOperand);
-  if (operator === 'neg') return `-${parts[0]}`;
-  return operator === 'not' ? `not ${parts[0]}` : parts.join(` ${operator} `);
-}
-
-/** In parentheses where it is itself written with a sign. */
-function renderOperand(expression: Expression): string {
-  const text = renderExpression(expression);
-  if (typeof expression === 'number' || expression[0] === 'ref') return text;
-  return OPERATORS[expression[0] as Operator].call ? text : `(${text})`;
-}
-
-function tokenise(text: string): Token[] {
-  const tokens: Token[] = [];
-  const end = text.trimEnd().length;
-  TOKEN.lastIndex = 0;
-  while (TOKEN.lastIndex < end) {
-    const from = TOKEN.lastIndex;
-    const match = TOKEN.exec(text);
-    if (match === null) throw foreign(text, from + /^\s*/.exec(text.slice(from))![0].length);
-    const word = match[0].trimStart();
-    const kind = match[1] !== undefined ? 'number' : match[2] !== undefined ? 'name' : 'sign';
-    tokens.push({ kind, text: word, at: TOKEN.lastIndex - word.length });
-  }
-  tokens.push({ kind: 'end', text: '', at: end });
-  return tokens;
-}
-
-function foreign(text: string, at: number): ExpressionError {
-  const known = FOREIGN_SIGNS.find(([sign]) => text.startsWith(sign, at));
-  const [sign, fix] = known ?? [
-    String.fromCodePoint(text.codePointAt(at)!),
-    'only names, numbers, signs and ( ) stand here',
-  ];
-  return new ExpressionError(at, `found ${quote(sign)}, which is no sign of an expression; ${fix}`);
+/** The names in an expression, in the order of the text, repeated where they are. */
+export function namesIn(syntax: Syntax): { name: string; at: number }[] {
+  if (syntax.kind === 'name') return [{ name: syntax.name, at: syntax.at }];
+  return 'operands' in syntax ? syntax.operands.flatMap(namesIn) : [];
 }
 
 class Parser {
@@ -196,36 +148,29 @@ class Parser {
     const token = this.#peek();
     this.#next++;
     if (token.kind === 'number') return number(token);
+    if (token.kind === 'text') return { kind: 'text', at: token.at, depth: 1, value: token.text.slice(1, -1) };
     if (token.text === '(') return this.#nest(token, () => this.#closed(this.#or()));
     if (token.kind === 'name' && this.#peek().text === '(') return this.#nest(token, () => this.#call(token));
     if (token.kind === 'name' && token.text !== 'and' && token.text !== 'or' && token.text !== 'not') {
-      return { kind: 'ref', at: token.at, depth: 1, name: token.text };
+      return { kind: 'name', at: token.at, depth: 1, name: token.text };
     }
     const found = token.kind === 'end' ? 'the end' : quote(token.text);
-    throw new ExpressionError(token.at, `found ${found}, expected a feature, a number or a function`);
+    throw new ExpressionError(token.at, `found ${found}, expected a name, a number, a text or a function`);
   }
 
   #call(name: Token): Syntax {
-    const operator = name.text as Operator;
-    if (!CALLS.includes(operator)) {
+    if (!CALLS.includes(name.text)) {
       const guess = didYouMean(name.text, CALLS);
       throw new ExpressionError(name.at, `unknown function ${quote(name.text)}; there is ${listOf(CALLS)}${guess}`);
     }
     this.#next++;
-    const operands = [this.#or()];
+    const operands: Syntax[] = [];
+    if (this.#peek().text !== ')' || !CALENDAR.includes(name.text)) operands.push(this.#or());
     while (this.#peek().text === ',') {
       this.#next++;
       operands.push(this.#or());
     }
-    const {
-      arguments: { length },
-      repeats,
-    } = OPERATORS[operator];
-    if (operands.length < length || (operands.length > length && repeats === undefined)) {
-      const expected = `${repeats === undefined ? '' : 'at least '}${length}`;
-      throw new ExpressionError(name.at, `${operator} takes ${expected} arguments, found ${operands.length}`);
-    }
-    return this.#closed(operation(operator, name.at, operands));
+    return this.#closed(call(name, operands));
   }
 
   #closed(syntax: Syntax): Syntax {
@@ -252,10 +197,58 @@ class Parser {
   }
 }
 
+function call(name: Token, operands: Syntax[]): Syntax {
+  const known = OPERATORS[name.text as Operator];
+  if (known === undefined) return timeCall(name, operands);
+  const {
+    arguments: { length },
+    repeats,
+  } = known;
+  if (operands.length < length || (operands.length > length && repeats === undefined)) {
+    throw wrongCount(name, `${repeats === undefined ? '' : 'at least '}${length}`, operands);
+  }
+  return operation(name.text as Operator, name.at, operands);
+}
+
+function timeCall(name: Token, operands: Syntax[]): Syntax {
+  if (name.text === 'time_since') {
+    if (operands.length > 1) throw wrongCount(name, '1', operands);
+    const depth = depthOver(name.at, operands);
+    return { kind: 'time_since', at: name.at, depth, operands: [operands[0]!] };
+  }
+  if (operands.length > 2) throw wrongCount(name, 'at most 2', operands);
+  const [first, second] = operands;
+  // A text is no time, so a single one is the zone.
+  const zone = second ?? (first?.kind === 'text' ? first : undefined);
+  const time: Syntax = first === undefined || first === zone ? { kind: 'time', at: name.at, depth: 1 } : first;
+  if (zone !== undefined && zone.kind !== 'text') {
+    throw new ExpressionError(zone.at, `${name.text} takes a time zone in quotes here, such as 'Europe/Paris'`);
+  }
+  const problem = zone === undefined ? null : zoneProblem(zone.value);
+  if (problem !== null) throw new ExpressionError(zone!.at, problem);
+  return {
+    kind: 'calendar',
+    at: name.at,
+    depth: depthOver(name.at, [time]),
+    function: name.text as CalendarFunction,
+    zone: zone?.value ?? 'UTC',
+    operands: [time],
+  };
+}
+
+function wrongCount(name: Token, expected: string, { length }: Syntax[]): ExpressionError {
+  const noun = expected.endsWith('1') ? 'argument' : 'arguments';
+  return new ExpressionError(name.at, `${name.text} takes ${expected} ${noun}, found ${length}`);
+}
+
 function operation(operator: Operator, at: number, operands: Syntax[]): Syntax {
+  return { kind: 'operation', at, depth: depthOver(at, operands), operator, operands };
+}
+
+function depthOver(at: number, operands: Syntax[]): number {
   const depth = 1 + Math.max(...operands.map((operand) => operand.depth));
   if (depth > LIMITS.expression_depth) throw tooDeep(at);
-  return { kind: 'operation', at, depth, operator, operands };
+  return depth;
 }
 
 function number(token: Token): Syntax {

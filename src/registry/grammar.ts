@@ -2,7 +2,7 @@
  * The words of `features.yaml`: which keys each map takes, and which belong to later versions of Headrace.
  * docs/FEATURES.md is held to these lists by a test.
  */
-import type { Aggregation, FieldType, Operator } from './view.ts';
+import type { Aggregation, CalendarFunction, FieldType, Operator, SeriesFeature, SeriesFunction } from './view.ts';
 
 export interface Grammar {
   /** As in "a source". */
@@ -13,7 +13,8 @@ export interface Grammar {
   later: readonly string[];
 }
 
-const LATER_WINDOWS = ['windows', 'rows', 'gap', 'closed', 'where', 'offset', 'default', 'defaults'];
+/** Which events a feature of a source sees. */
+const WINDOW_KEYS = ['source', 'window', 'windows', 'rows', 'gap', 'closed', 'offset', 'where'] as const;
 
 export const GRAMMAR = {
   registry: {
@@ -45,14 +46,14 @@ export const GRAMMAR = {
   statistical: {
     noun: 'a statistical feature',
     required: ['type', 'aggregation'],
-    optional: ['source', 'field', 'window', 'q', 'description'],
-    later: LATER_WINDOWS,
+    optional: ['field', ...WINDOW_KEYS, 'q', 'quantiles', 'approximate', 'rank', 'k', 'description'],
+    later: ['default'],
   },
   time_series: {
     noun: 'a time_series feature',
-    required: ['type', 'function', 'field'],
-    optional: ['source', 'window', 'description'],
-    later: [...LATER_WINDOWS, 'per', 'half_life', 'step', 'lag'],
+    required: ['type', 'function'],
+    optional: ['field', ...WINDOW_KEYS, 'result', 'per', 'half_life', 'step', 'lag', 'recent', 'description'],
+    later: ['default'],
   },
   expression: {
     noun: 'an expression feature',
@@ -86,64 +87,164 @@ export const FIELD_TYPE_SYNONYMS: Record<string, FieldType> = {
   time: 'timestamp',
 };
 
-/** Which field types each aggregation takes. */
-export const AGGREGATIONS = {
-  count: ['float', 'int', 'bool', 'category', 'timestamp'],
-  sum: ['float', 'int', 'bool'],
-  mean: ['float', 'int', 'bool'],
-  std: ['float', 'int', 'bool'],
-  min: ['float', 'int', 'bool', 'timestamp'],
-  max: ['float', 'int', 'bool', 'timestamp'],
-  median: ['float', 'int', 'bool'],
-  quantile: ['float', 'int', 'bool'],
-  last: ['float', 'int', 'bool', 'category', 'timestamp'],
-} as const satisfies Partial<Record<Aggregation, readonly FieldType[]>>;
+const ANY = FIELD_TYPES;
+const NUMBERS = ['float', 'int', 'bool'] as const satisfies FieldType[];
+const ORDERED = [...NUMBERS, 'timestamp'] as const satisfies FieldType[];
 
-export const LATER_AGGREGATIONS = [
-  'var',
-  'quantiles',
-  'skew',
-  'kurtosis',
-  'first',
-  'nunique',
-  'mode',
-  'entropy',
-  'missing_share',
-  'share_where',
-  'top_k',
-];
+/** Which field types each aggregation takes; `share_where` takes no field. */
+export const AGGREGATIONS: Record<Aggregation, readonly FieldType[]> = {
+  count: ANY,
+  sum: NUMBERS,
+  mean: NUMBERS,
+  std: NUMBERS,
+  var: NUMBERS,
+  min: ORDERED,
+  max: ORDERED,
+  skew: NUMBERS,
+  kurtosis: NUMBERS,
+  first: ANY,
+  last: ANY,
+  missing_share: ANY,
+  share_where: [],
+  median: NUMBERS,
+  quantile: NUMBERS,
+  nunique: ANY,
+  mode: ANY,
+  entropy: ANY,
+  top_share: ANY,
+};
 
-export const AGGREGATION_SYNONYMS: Record<string, Aggregation> = {
+/** Aggregations that stand for several features, and what each of them is. */
+export const SEVERAL = { quantiles: 'quantile', top_k: 'top_share' } as const satisfies Record<string, Aggregation>;
+export type DeclaredAggregation = Aggregation | keyof typeof SEVERAL;
+
+/** A key that goes with some words only. */
+export interface OwnKey {
+  of: readonly string[];
+  /** Present where those words need the key: an example for who left it out. */
+  such?: string;
+}
+
+export const AGGREGATION_KEYS: Record<'q' | 'quantiles' | 'approximate' | 'rank' | 'k', OwnKey> = {
+  q: { of: ['quantile'], such: '0.9' },
+  quantiles: { of: ['quantiles'], such: '[0.1, 0.9]' },
+  approximate: { of: ['median', 'quantile', 'quantiles'] },
+  rank: { of: ['top_share'] },
+  k: { of: ['top_k'], such: '3' },
+};
+
+/** What other systems call the same, and what is close to it. */
+export const AGGREGATION_SYNONYMS: Record<string, DeclaredAggregation> = {
   avg: 'mean',
   average: 'mean',
   total: 'sum',
   stddev: 'std',
   stdev: 'std',
+  standard_deviation: 'std',
+  variance: 'var',
+  skewness: 'skew',
+  kurt: 'kurtosis',
   percentile: 'quantile',
+  percentiles: 'quantiles',
   p50: 'median',
   latest: 'last',
+  newest: 'last',
+  earliest: 'first',
+  oldest: 'first',
   minimum: 'min',
   maximum: 'max',
+  size: 'count',
+  distinct: 'nunique',
+  count_distinct: 'nunique',
+  distinct_count: 'nunique',
+  unique: 'nunique',
+  cardinality: 'nunique',
+  most_common: 'mode',
+  null_share: 'missing_share',
+  missing: 'missing_share',
+  share: 'share_where',
+  share_if: 'share_where',
+  top: 'top_k',
+  top_shares: 'top_k',
 };
 
-export const FUNCTIONS = ['linear_regression'] as const;
-export const LATER_FUNCTIONS = [
-  'intercept',
-  'r2',
-  'ewma',
-  'autocorrelation',
+/** Which field types each function takes. */
+export const FUNCTIONS: Record<SeriesFunction, readonly FieldType[]> = {
+  linear_regression: NUMBERS,
+  ewma: NUMBERS,
+  decayed_sum: NUMBERS,
+  rate: NUMBERS,
+  velocity: NUMBERS,
+  acceleration: NUMBERS,
+  autocorrelation: NUMBERS,
+  time_since_last: ANY,
+  time_since_first: ANY,
+  duration: ANY,
+  mean_gap: ANY,
+  burst: ANY,
+  anomaly_score: NUMBERS,
+};
+
+/** Functions of the events' times, which need no field. */
+export const TIMES_ALONE: readonly SeriesFunction[] = [
+  'decayed_sum',
   'rate',
-  'velocity',
-  'acceleration',
   'time_since_last',
+  'time_since_first',
+  'duration',
   'mean_gap',
   'burst',
-  'seasonal_share',
-  'anomaly_score',
 ];
 
+export const LATER_FUNCTIONS = ['seasonal_share'];
+
+export const FUNCTION_KEYS: Record<'result' | 'per' | 'half_life' | 'step' | 'lag' | 'recent', OwnKey> = {
+  result: { of: ['linear_regression'] },
+  per: { of: ['linear_regression', 'rate', 'velocity', 'acceleration'] },
+  half_life: { of: ['ewma', 'decayed_sum'], such: '1d' },
+  step: { of: ['decayed_sum', 'time_since_last', 'time_since_first'], such: '1m' },
+  lag: { of: ['autocorrelation'], such: '1' },
+  recent: { of: ['burst'], such: '1h' },
+};
+
+export const REGRESSION_RESULTS = ['slope', 'intercept', 'r2'] as const satisfies (
+  | 'slope'
+  | NonNullable<SeriesFeature['result']>
+)[];
+
+export const FUNCTION_SYNONYMS: Record<string, string> = {
+  regression: 'linear_regression',
+  linreg: 'linear_regression',
+  slope: 'linear_regression',
+  trend: 'linear_regression',
+  intercept: 'linear_regression with result: intercept',
+  r2: 'linear_regression with result: r2',
+  ema: 'ewma',
+  ewm: 'ewma',
+  frequency: 'rate',
+  derivative: 'velocity',
+  speed: 'velocity',
+  autocorr: 'autocorrelation',
+  recency: 'time_since_last',
+  time_since: 'time_since_last',
+  age: 'time_since_first',
+  length: 'duration',
+  interarrival: 'mean_gap',
+  zscore: 'anomaly_score',
+  z_score: 'anomaly_score',
+};
+
+/** Functions of a time in a time zone; `is_weekend` gives true or false, the others a number. */
+export const CALENDAR_FUNCTIONS = [
+  'hour_of_day',
+  'day_of_week',
+  'is_weekend',
+  'day_of_month',
+  'month',
+] as const satisfies CalendarFunction[];
+
 /** What an argument or a result of an expression is. */
-export type Kind = 'number' | 'bool';
+export type Kind = 'number' | 'bool' | 'text' | 'time';
 
 export interface OperatorSpec {
   /** Kinds of the arguments; `same` stands for one kind that all of them and the result share. */
@@ -198,6 +299,8 @@ export const LIMITS = {
   features_a_version: 1000,
   expression_characters: 4096,
   expression_depth: 100,
+  window_rows: 100_000_000,
+  ranks: 100,
 } as const;
 
 /** What a key means where it is left out. */

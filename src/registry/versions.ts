@@ -1,9 +1,10 @@
 /** Joins each version of a view with what it extends, and settles its expressions. */
 
-import { references, toExpression } from './expression.ts';
-import { type Complaint, checkKinds } from './expression-check.ts';
-import type { ExpressionDraft, FeatureDraft } from './features.ts';
-import { LIMITS } from './grammar.ts';
+import type { ExpressionDraft } from './declared.ts';
+import { namesIn, toExpression } from './expression.ts';
+import { type Complaint, checkKinds, KINDS } from './expression-check.ts';
+import type { FeatureDraft } from './features.ts';
+import { type Kind, LIMITS } from './grammar.ts';
 import type { Reader } from './reader.ts';
 import { didYouMean, listOf, quote } from './suggest.ts';
 import type { OutputType, PlanFeature } from './view.ts';
@@ -125,7 +126,7 @@ class Settler {
 
   #expression(feature: FeatureDraft, draft: ExpressionDraft): PlanFeature | null {
     const complaints: Complaint[] = [];
-    const named = references(draft.syntax);
+    const named = namesIn(draft.syntax);
     if (named.length === 0) complaints.push({ at: 0, message: 'the expression names no feature; name one' });
     for (const reference of named) {
       const i = this.#index.get(reference.name);
@@ -133,8 +134,11 @@ class Settler {
       else if (this.#path.includes(i)) complaints.push({ at: reference.at, message: this.#circle(i) });
       else this.#visit(i);
     }
-    const outputOf = (name: string): OutputType | undefined => this.#outputs.get(name);
-    const kind = checkKinds(draft.syntax, outputOf, (complaint) => complaints.push(complaint));
+    const kindOf = (name: string): Kind | null => {
+      const output = this.#outputs.get(name);
+      return output === undefined ? null : KINDS[output];
+    };
+    const kind = checkKinds(draft.syntax, kindOf, (complaint) => complaints.push(complaint));
     for (const { at, message } of complaints) {
       const where = `character ${at + 1} of the expression, in version ${this.#version}`;
       this.#reader.report(draft.placeOf(at), `${message} (${where})`);
@@ -142,7 +146,12 @@ class Settler {
     if (complaints.length > 0) this.#broken.add(feature);
     if (complaints.length > 0 || kind === null) return null;
     const output = kind === 'bool' ? 'bool' : 'float64';
-    return { name: feature.name, type: 'expression', output, expression: toExpression(draft.syntax) };
+    return {
+      name: feature.name,
+      type: 'expression',
+      output,
+      expression: toExpression(draft.syntax, ['now'], (name) => ['ref', name]),
+    };
   }
 
   #unknown(name: string): string {

@@ -4,7 +4,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { CLOCK_MODES } from '../../src/registry/clock-section.ts';
 import { DURATION_UNITS } from '../../src/registry/durations.ts';
-import { renderExpression } from '../../src/registry/expression.ts';
+import { renderExpression } from '../../src/registry/expression-text.ts';
 import {
   AGGREGATIONS,
   DEFAULTS,
@@ -79,7 +79,7 @@ test('the words', () => {
   same('Field type', FIELD_TYPES);
   same('Feature type', FEATURE_TYPES);
   same('Aggregation', Object.keys(AGGREGATIONS));
-  same('Function', FUNCTIONS);
+  same('Function', Object.keys(FUNCTIONS));
   same('Operator', (Object.keys(OPERATORS) as Operator[]).map(sample));
   same('Limit', Object.keys(LIMITS));
 });

@@ -1,7 +1,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { parseExpression } from '../../src/registry/expression.ts';
-import { type Complaint, checkKinds } from '../../src/registry/expression-check.ts';
+import { type Complaint, checkKinds, KINDS } from '../../src/registry/expression-check.ts';
 import type { OutputType } from '../../src/registry/view.ts';
 
 const OUTPUTS: Record<string, OutputType> = { x: 'float64', n: 'int64', late: 'bool', gate: 'string', at: 'timestamp' };
@@ -10,7 +10,7 @@ function check(text: string): { kind: string | null; complaints: Complaint[] } {
   const complaints: Complaint[] = [];
   const kind = checkKinds(
     parseExpression(text),
-    (name) => OUTPUTS[name],
+    (name) => (name in OUTPUTS ? KINDS[OUTPUTS[name]!] : null),
     (complaint) => complaints.push(complaint),
   );
   return { kind, complaints };
@@ -50,9 +50,33 @@ test('numbers and truth values do not pass for each other', () => {
   }
 });
 
-test('texts and times cannot stand in an expression', () => {
-  assert.match(check('x + gate').complaints[0]!.message, '"gate" is a string');
-  assert.match(check('at > 0').complaints[0]!.message, '"at" is a timestamp');
+test('texts are compared with texts in quotes, and nothing else', () => {
+  for (const text of ["gate == 'A1'", "'A1' != gate", "late and gate == 'A1'"]) {
+    assert.equal(check(text), { kind: 'bool', complaints: [] }, text);
+  }
+  const wrong: [string, number, string][] = [
+    ['gate == 1', 8, 'found a text and a number'],
+    ['x != gate', 0, 'found a text and a number'],
+    ['gate == gate', 5, 'one in quotes'],
+    ["gate < 'b'", 0, 'takes no text'],
+    ["where(late, 'a', 'b')", 12, 'where takes no text'],
+    ["coalesce(gate, 'a')", 9, 'coalesce takes no text'],
+    ['x + gate', 4, 'takes no text'],
+  ];
+  for (const [text, at, fragment] of wrong) {
+    const [first] = check(text).complaints;
+    assert.is(first?.at, at, text);
+    assert.ok(first!.message.includes(fragment), first!.message);
+  }
+});
+
+test('times stand inside the functions of time, and nowhere else', () => {
+  assert.equal(check('hour_of_day(at) + time_since(at)'), { kind: 'number', complaints: [] });
+  assert.equal(check("late or is_weekend(at, 'Europe/Paris')"), { kind: 'bool', complaints: [] });
+  assert.match(check('at > 0').complaints[0]!.message, '> takes no time');
+  assert.match(check('where(late, at, at)').complaints[0]!.message, 'where takes no time');
+  assert.match(check('month(x)').complaints[0]!.message, 'month takes a time, found a number');
+  assert.match(check('month(gate)').complaints[0]!.message, 'month takes a time, found a text');
 });
 
 test('what depends on something wrong is not called wrong', () => {

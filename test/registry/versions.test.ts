@@ -37,8 +37,8 @@ test('a feature declared again takes the place of the first, also for expression
     ['v2: { extends: v1, features: { n: { type: statistical, source: orders, aggregation: count, window: 2h } } }'],
   );
   assert.equal(namesOf(v2!), ['last', 'n', 'half']);
-  assert.is(windowOf(v1!, 'n'), 3_600_000_000);
-  assert.is(windowOf(v2!, 'n'), 7_200_000_000);
+  assert.equal(windowOf(v1!, 'n'), { time: 3_600_000_000 });
+  assert.equal(windowOf(v2!, 'n'), { time: 7_200_000_000 });
 });
 
 test('a version may extend one that is listed after it, and the listed order stays', () => {
