@@ -8,8 +8,8 @@ export interface Choice<T extends string> {
   known: readonly T[];
   /** Designed, but not offered by this version. */
   later?: readonly string[];
-  /** What other systems call them. */
-  synonyms?: { readonly [name: string]: T };
+  /** What other systems call them, and what to write here. */
+  synonyms?: { readonly [name: string]: string };
 }
 
 /** The word in the value, or null where it is none of the choice, which has been reported then. */

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Plan, PlanFeature, PlanSource, Source } from './view.ts';
+import type { Expression, Plan, PlanFeature, PlanSource, Source } from './view.ts';
 
 /** The plan of one version: its features, and of the sources what they use. */
 export function makePlan(
@@ -14,6 +14,7 @@ export function makePlan(
     const fields = used.get(feature.source) ?? new Set();
     used.set(feature.source, fields);
     if ('field' in feature && feature.field !== undefined) fields.add(feature.field);
+    if (feature.where !== undefined) addFields(feature.where, fields);
   }
   const planSources: PlanSource[] = [];
   for (const source of sources.values()) {
@@ -28,6 +29,13 @@ export function makePlan(
     });
   }
   return { entity, sources: planSources, features, order };
+}
+
+function addFields(expression: Expression, fields: Set<string>): void {
+  if (typeof expression === 'number') return;
+  const [word, ...rest] = expression;
+  if (word === 'field') fields.add(rest[0] as string);
+  else for (const part of rest) if (Array.isArray(part)) addFields(part, fields);
 }
 
 /**

@@ -121,6 +121,13 @@ export class Reader {
     return null;
   }
 
+  whole(value: Value, min: number, max: number): number | null {
+    const number = isScalar(value.node) ? value.node.value : null;
+    if (typeof number === 'number' && Number.isInteger(number) && number >= min && number <= max) return number;
+    this.report(value, `found ${found(value)}, expected a whole number from ${min} to ${max}`);
+    return null;
+  }
+
   /** Microseconds. `positive`: 0 will not do. */
   duration(value: Value, positive: boolean): Micros | null {
     const scalar = isScalar(value.node) ? value.node : null;

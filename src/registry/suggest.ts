@@ -1,6 +1,6 @@
 /** Words for error sentences: names in quotes, lists of what there is, and a guess at what was meant. */
 
-const SHOWN_NAMES = 20;
+const SHOWN_NAMES = 24;
 const SHOWN_CHARACTERS = 64;
 
 /** `text` in double quotes, cut where it is long, so that hostile input cannot fill a message. */
@@ -8,7 +8,7 @@ export function quote(text: string): string {
   return JSON.stringify(text.length > SHOWN_CHARACTERS ? `${text.slice(0, SHOWN_CHARACTERS)}…` : text);
 }
 
-/** The names with commas between, cut after the twentieth; `nothing` where there is none. */
+/** The names with commas between, cut where there are many; `nothing` where there is none. */
 export function listOf(names: Iterable<string>): string {
   const all = [...names];
   if (all.length === 0) return 'nothing';

@@ -1,5 +1,6 @@
+import type { FeatureContext } from './declared.ts';
 import { parseDuration } from './durations.ts';
-import { type FeatureDraft, readFeature } from './features.ts';
+import { type FeatureDraft, readFeatures } from './features.ts';
 import { DEFAULTS, GRAMMAR, LIMITS } from './grammar.ts';
 import { checkName } from './names.ts';
 import type { Place } from './problems.ts';
@@ -101,18 +102,14 @@ function readVersions(
       name: item.name,
       key: item.key,
       base: base === undefined || name == null ? null : { name, place: base.value },
-      features: readFeatures(reader, features, { entity, sources }),
+      features: readFeaturesOf(reader, features, { entity, sources }),
     };
   });
 }
 
-function readFeatures(
-  reader: Reader,
-  entry: Entry | undefined,
-  context: Parameters<typeof readFeature>[2],
-): FeatureDraft[] {
+function readFeaturesOf(reader: Reader, entry: Entry | undefined, context: FeatureContext): FeatureDraft[] {
   const entries = entry && reader.entries(entry.value, 'features, such as departures_1h: { type: statistical, … }');
   if (entry === undefined || entries == null) return [];
   if (entries.length === 0) reader.report(entry.key, 'found no feature; add one, or leave features: out');
-  return entries.map((item) => readFeature(reader, item, context));
+  return readFeatures(reader, entries, context);
 }
