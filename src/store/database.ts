@@ -6,7 +6,7 @@ import { HeadraceError } from '../errors.ts';
 import type { Durability } from './store.ts';
 
 /** `PRAGMA user_version` of the files that this program writes. */
-export const LOG_VERSION = 1;
+export const LOG_VERSION = 2;
 
 /** Pages of the WAL after which a commit writes them back, and the bytes to which the file is then cut. */
 const WAL_PAGES = 4000;
@@ -39,6 +39,16 @@ const TABLES = `
   ) STRICT, WITHOUT ROWID;
   CREATE TABLE alerts ("offset" INTEGER PRIMARY KEY, epoch TEXT NOT NULL, body TEXT NOT NULL) STRICT;
 `;
+
+/** What each version added to the tables of the one before, by the version that it makes of it. */
+const MIGRATIONS: Record<number, string> = {
+  2: `
+    CREATE TABLE definitions (
+      view TEXT NOT NULL, version TEXT NOT NULL, position INTEGER NOT NULL, hash TEXT NOT NULL, plan TEXT NOT NULL,
+      PRIMARY KEY (view, version, position)
+    ) STRICT, WITHOUT ROWID;
+  `,
+};
 
 const unavailable = (message: string, cause?: unknown) => new HeadraceError('store_unavailable', message, { cause });
 
@@ -110,8 +120,11 @@ function prepare(db: DatabaseSync, path: string): void {
     );
   }
   if (version === LOG_VERSION) return;
-  if (db.prepare('SELECT 1 FROM sqlite_schema LIMIT 1').get() !== undefined) {
+  if (version === 0 && db.prepare('SELECT 1 FROM sqlite_schema LIMIT 1').get() !== undefined) {
     throw unavailable(`${path} is an SQLite file but no log of Headrace; name another folder.`);
   }
-  db.exec(`BEGIN IMMEDIATE; ${TABLES} PRAGMA user_version = ${LOG_VERSION}; COMMIT;`);
+  // An empty file becomes one of version 1 and then goes the way of all others: there is one way to have a table.
+  const steps = version === 0 ? [TABLES] : [];
+  for (let to = Math.max(version, 1) + 1; to <= LOG_VERSION; to++) steps.push(MIGRATIONS[to]!);
+  db.exec(`BEGIN IMMEDIATE; ${steps.join('')} PRAGMA user_version = ${LOG_VERSION}; COMMIT;`);
 }

@@ -1,9 +1,10 @@
 /** The client's side of the store, whatever carries its requests: what is in flight, and who waits for which answer. */
 import type { Micros } from '../clock.ts';
 import { type ErrorBody, HeadraceError } from '../errors.ts';
+import type { Source } from '../registry/view.ts';
 import type { Batch, CommitGroup } from './log-row.ts';
 import { batchBuffers, type LogReply, type LogRequest } from './messages.ts';
-import type { LastBatch, Store, StoreEvents } from './store.ts';
+import type { Defined, LastBatch, NewRegistry, Store, StoreEvents } from './store.ts';
 
 interface Call {
   resolve(value: unknown): void;
@@ -66,6 +67,14 @@ export abstract class Desk implements Store {
 
   appendAlerts(bodies: string[]): Promise<number> {
     return this.#call((id) => ({ type: 'append_alerts', id, bodies }));
+  }
+
+  define(registry: NewRegistry): Promise<Defined> {
+    return this.#call((id) => ({ type: 'define', id, registry }));
+  }
+
+  use(sources: Source[]): void {
+    if (this.#ended === null) this.post({ type: 'use', sources }, []);
   }
 
   close(): Promise<void> {

@@ -13,6 +13,7 @@ import { AlertTable } from './alert-ring.ts';
 import { Answers } from './answers.ts';
 import { CodeTables, Coding, distinct } from './coding.ts';
 import { openDatabase } from './database.ts';
+import { Definitions } from './definitions.ts';
 import { digestOf } from './digest.ts';
 import { LogClock } from './log-clock.ts';
 import type { AddedBatch, Batch, CodedColumn, Commit, CommitGroup, IngestAnswer, SchemaSpec } from './log-row.ts';
@@ -20,7 +21,7 @@ import { Merger } from './merge.ts';
 import { lateBits, Rows } from './rows.ts';
 import { Schemas, schemaOf } from './schemas.ts';
 import { type Head, judge, type Verdict } from './sequence.ts';
-import type { LastBatch, LogState, StoreOptions } from './store.ts';
+import type { Defined, LastBatch, LogState, NewRegistry, StoreOptions } from './store.ts';
 
 export type LogOptions = Omit<StoreOptions, 'commitBytesMax'>;
 
@@ -46,6 +47,7 @@ export class Log {
   readonly #clock: LogClock;
   readonly #merger: Merger;
   readonly #alerts: AlertTable;
+  readonly #definitions: Definitions;
   #head: Head;
   /** Newest wall clock of a batch: what the age of batch keys is measured by. */
   #wall: Micros;
@@ -65,6 +67,7 @@ export class Log {
       this.#rows = new Rows(db);
       this.#answers = new Answers(db, options.batchKeyDays);
       this.#alerts = new AlertTable(db, options.alertRing);
+      this.#definitions = new Definitions(db);
       for (const source of options.sources) this.ensureSchema(source);
       this.#clock = new LogClock(options.clock, this.#rows, this.#schemas);
       this.#clock.restate(db);
@@ -99,7 +102,39 @@ export class Log {
       schemas: this.#schemas.all(),
       newest: Object.fromEntries(this.#head.newest),
       alerts: this.#alerts.all(),
+      definitions: this.#definitions.all(),
     };
+  }
+
+  /**
+   * Writes down what a new registry needs in the log, all or nothing: its definitions, which hold from the head on, and
+   * the schemas of its sources. Events are still taken as before, until {@link use}.
+   *
+   * @throws HeadraceError `store_unavailable`, and then nothing has changed
+   */
+  define({ sources, definitions }: NewRegistry): Defined {
+    const { position } = this.#head;
+    try {
+      this.#db.exec('BEGIN IMMEDIATE');
+      for (const source of sources) this.#schemas.ensure(schemaOf(source));
+      for (const definition of definitions) this.#definitions.record(definition, position);
+      this.#db.exec('COMMIT');
+    } catch (error) {
+      if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
+      this.#schemas.read();
+      throw new HeadraceError(
+        'store_unavailable',
+        `The registry could not be written to the log (${(error as Error).message}); the one before serves on, try again later.`,
+        { cause: error },
+      );
+    }
+    return { position, schemas: this.#schemas.all() };
+  }
+
+  /** From now on takes events of these sources and of no others. Their schemas are {@link define}d. */
+  use(sources: readonly Source[]): void {
+    this.#sources.clear();
+    for (const source of sources) this.ensureSchema(source);
   }
 
   /**

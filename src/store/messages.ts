@@ -1,13 +1,16 @@
 /** What passes between the store's client and the log behind it, in a thread or in this one. */
 import type { ErrorBody } from '../errors.ts';
+import type { Source } from '../registry/view.ts';
 import type { Batch, CommitGroup } from './log-row.ts';
-import type { LogState } from './store.ts';
+import type { LogState, NewRegistry } from './store.ts';
 
 export type LogRequest =
   | { type: 'append'; batch: Batch; bytes: number }
   | { type: 'clock_at'; id: number; position: number }
   | { type: 'last_batch'; id: number; source: string; producer: string }
   | { type: 'append_alerts'; id: number; bodies: string[] }
+  | { type: 'define'; id: number; registry: NewRegistry }
+  | { type: 'use'; sources: Source[] }
   | { type: 'close'; id: number };
 
 export type LogReply =

@@ -19,7 +19,13 @@ export class Schemas {
 
   constructor(db: DatabaseSync) {
     this.#db = db;
-    for (const row of db.prepare('SELECT id, spec FROM schemas').all()) {
+    this.read();
+  }
+
+  /** Knows what the file has: at the start, and after a transaction that came to nothing. */
+  read(): void {
+    this.#specs.clear();
+    for (const row of this.#db.prepare('SELECT id, spec FROM schemas').all()) {
       this.#specs.set(row['id'] as number, JSON.parse(row['spec'] as string));
     }
   }

@@ -2,6 +2,7 @@
 import type { Micros } from '../clock.ts';
 import type { HeadraceError } from '../errors.ts';
 import type { Registry, Source } from '../registry/view.ts';
+import type { StoredDefinition } from './definitions.ts';
 import type { Batch, CommitGroup, SchemaSpec } from './log-row.ts';
 
 export type Durability = 'full' | 'normal';
@@ -38,6 +39,23 @@ export interface LogState {
   /** Newest timestamp by source, microseconds; sources without events are left out. */
   newest: Record<string, Micros>;
   alerts: AlertRing;
+  /** The newest definition of every view version that was ever served. */
+  definitions: StoredDefinition[];
+}
+
+/** What the log keeps of a registry. */
+export interface NewRegistry {
+  sources: Source[];
+  /** Those that are new or changed. */
+  definitions: Omit<StoredDefinition, 'position'>[];
+}
+
+/** What came of writing down a registry. */
+export interface Defined {
+  /** From which the definitions hold. */
+  position: number;
+  /** All schemas by id, those of the new sources included. */
+  schemas: Record<string, SchemaSpec>;
 }
 
 /** The alerts that are kept: the last of them has `offset`, the one before it `offset − 1`… */
@@ -77,6 +95,10 @@ export interface Store {
   lastBatch(source: string, producer: string): Promise<LastBatch | null>;
   /** @returns the offset of the last of them */
   appendAlerts(bodies: string[]): Promise<number>;
+  /** Writes down what a registry needs in the log, all or nothing, before it takes over. */
+  define(registry: NewRegistry): Promise<Defined>;
+  /** Batches handed over after this call are of these sources, those before it of the ones before. */
+  use(sources: Source[]): void;
   /** Commit what is queued and close the log. */
   close(): Promise<void>;
 }

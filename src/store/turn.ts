@@ -39,6 +39,10 @@ export function takeTurn(
       continue;
     }
     commit();
+    if (request.type === 'use') {
+      log.use(request.sources);
+      continue;
+    }
     try {
       reply({ type: 'returned', id: request.id, value: call(log, request) }, []);
     } catch (error) {
@@ -50,7 +54,7 @@ export function takeTurn(
   return true;
 }
 
-function call(log: Log, request: Exclude<LogRequest, { type: 'append' }>): unknown {
+function call(log: Log, request: Exclude<LogRequest, { type: 'append' | 'use' }>): unknown {
   switch (request.type) {
     case 'clock_at':
       return log.clockAt(request.position);
@@ -58,6 +62,8 @@ function call(log: Log, request: Exclude<LogRequest, { type: 'append' }>): unkno
       return log.lastBatch(request.source, request.producer);
     case 'append_alerts':
       return log.appendAlerts(request.bodies);
+    case 'define':
+      return log.define(request.registry);
     case 'close':
       return log.close();
   }

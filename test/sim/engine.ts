@@ -6,11 +6,11 @@ import { type Config, defaultConfig } from '../../src/config.ts';
 import { Core } from '../../src/core.ts';
 import scoreThread, { type ScoreResult, type ScoreTask } from '../../src/drift/score-thread.ts';
 import { subscriptionService } from '../../src/push/subscription-service.ts';
-import type { Registry } from '../../src/registry/view.ts';
+import type { Registry, Source } from '../../src/registry/view.ts';
 import { Replies } from '../../src/serve/replies.ts';
 import { LocalStore } from '../../src/store/local.ts';
 import type { Batch, CommitGroup } from '../../src/store/log-row.ts';
-import type { Store } from '../../src/store/store.ts';
+import type { NewRegistry, Store } from '../../src/store/store.ts';
 import type { PushService } from '../../src/wire/service.ts';
 import { Crew, type CrewWeather } from './crew.ts';
 import type { Random } from './random.ts';
@@ -74,7 +74,7 @@ class OwnTimers implements Timers {
 /** The way from the engine to its log: batches keep their order, and are lost where the engine dies. */
 class Passage implements Store {
   readonly store: LocalStore;
-  readonly #waiting: Batch[] = [];
+  readonly #waiting: (Batch | Source[])[] = [];
   readonly #appended: (batch: Batch) => void;
   readonly #later: (callback: () => void) => void;
 
@@ -91,7 +91,22 @@ class Passage implements Store {
   append(batch: Batch): void {
     this.#appended(batch);
     this.#waiting.push(batch);
-    this.#later(() => this.store.append(this.#waiting.shift()!));
+    this.#later(() => this.#arrive());
+  }
+
+  use(sources: Source[]): void {
+    this.#waiting.push(sources);
+    this.#later(() => this.#arrive());
+  }
+
+  define(registry: NewRegistry): ReturnType<Store['define']> {
+    return this.store.define(registry);
+  }
+
+  #arrive(): void {
+    const next = this.#waiting.shift()!;
+    if (Array.isArray(next)) this.store.use(next);
+    else this.store.append(next);
   }
 
   clockAt(position: number): Promise<number> {

@@ -298,9 +298,9 @@ test('a newer file, a foreign file and a folder in use are refused with a senten
   refusal(folder, /in use by another engine/);
   log.close();
   let db = foreign(folder);
-  db.exec('PRAGMA user_version = 2');
+  db.exec('PRAGMA user_version = 3');
   db.close();
-  refusal(folder, /has version 2, this program knows versions up to 1; start the newer Headrace/);
+  refusal(folder, /has version 3, this program knows versions up to 2; start the newer Headrace/);
   const other = newFolder();
   db = foreign(other);
   db.exec('CREATE TABLE notes (text)');
