@@ -5,8 +5,21 @@ over the same log give the same bits.
 """
 
 from headrace.compute import CompiledPlan, Values, compute
+from headrace.functions import Feature, FeatureError, feature
 from headrace.log import Log, LogBatch
 from headrace.plan import Plan
 from headrace.shards import Needs, Shards
 
-__all__ = ["CompiledPlan", "Log", "LogBatch", "Needs", "Plan", "Shards", "Values", "compute"]
+__all__ = [
+    "CompiledPlan",
+    "Feature",
+    "FeatureError",
+    "Log",
+    "LogBatch",
+    "Needs",
+    "Plan",
+    "Shards",
+    "Values",
+    "compute",
+    "feature",
+]

@@ -1,0 +1,56 @@
+"""What the registry must know of the functions that it names: ``python -m headrace.inspect``.
+
+It reads ``{"folder": "…", "functions": ["delays:late_share"]}`` from standard input and writes a JSON object
+by function to standard output: ``{"outputs": "float64", "digest": "…"}``, where `outputs` is an object of
+types by name (``{"worst": "float64", "carrier": "string"}``) for a function with named outputs; or
+``{"error": "…", "file": "delays.py", "line": 12}`` where it cannot be used, file and line null where there
+are none. What the modules print goes to standard error."""
+
+import contextlib
+import json
+import sys
+from collections.abc import Iterable
+from typing import Any, cast
+
+from headrace.functions import FeatureError
+from headrace.loader import Modules
+
+
+def inspect(folder: str, functions: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Load functions and tell their outputs and digests, or what is wrong.
+
+    Parameters
+    ----------
+    folder
+        The registry's folder.
+    functions
+        As the registry names them, ``module:function``.
+
+    Examples
+    --------
+    >>> inspect(".", ["no_such:share"])["no_such:share"]["error"]
+    'there is no no_such.py beside the registry'
+    """
+    modules = Modules(folder)
+    found: dict[str, dict[str, Any]] = {}
+    for function in functions:
+        try:
+            feature, digest = modules.find(function)
+        except FeatureError as error:
+            found[function] = {"error": error.message, "file": error.file, "line": error.line}
+        else:
+            outputs = cast("dict[str | None, str]", feature.outputs)
+            found[function] = {"outputs": outputs.get(None, outputs), "digest": digest}
+    return found
+
+
+def main() -> None:
+    """Answer the question on standard input."""
+    question = json.load(sys.stdin)
+    with contextlib.redirect_stdout(sys.stderr):
+        answer = inspect(question["folder"], question["functions"])
+    json.dump(answer, sys.stdout)
+
+
+if __name__ == "__main__":
+    main()
