@@ -301,14 +301,15 @@ def _places(
     times: NDArray[np.int64],
 ) -> NDArray[np.int64]:
     """Return before which row of the base each event goes: after all of its entity that are not younger."""
-    edges = np.flatnonzero(np.diff(locals_, prepend=-1))
-    bounds = [*edges.tolist(), len(locals_)]
-    places = np.empty(len(locals_), np.int64)
-    for low, high, local in zip(bounds, bounds[1:], locals_[edges].tolist(), strict=False):
-        start = int(starts[local])
-        own = old_times[start : int(starts[local + 1])]
-        places[low:high] = start + own.searchsorted(times[low:high], "right")
-    return places
+    low, high = starts[locals_], starts[locals_ + 1]
+    # One step of all binary searches at once: with many entities of few rows a search by itself costs more.
+    for _ in range(int((high - low).max()).bit_length()):
+        middle = (low + high) // 2
+        # A search that has ended has low equal to high, and stays so: the row there may be past the last.
+        after = (low < high) & (old_times[np.minimum(middle, len(old_times) - 1)] <= times)
+        low = np.where(after, middle + 1, low)
+        high = np.where(after, high, middle)
+    return low
 
 
 def _joined(base: Words, tail: Words) -> Words:
