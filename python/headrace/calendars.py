@@ -72,10 +72,9 @@ class _Zone:
         """Return the offsets from UTC at these moments, all in seconds."""
         days, places = np.unique(seconds // DAY_S, return_inverse=True)
         table = np.array([self._day(day) for day in days.tolist()], np.int64).reshape(-1, 3)
-        cut, before, after = table[places.reshape(seconds.shape)].transpose(
-            seconds.ndim, *range(seconds.ndim)
-        )
-        return np.where(seconds < cut, before, after)
+        cut, before, after = table.T
+        places = places.reshape(seconds.shape)
+        return np.asarray(np.where(seconds < cut[places], before[places], after[places]), np.int64)
 
     def _day(self, day: int) -> tuple[int, int, int]:
         """Return when on a day the offset changes, and what it is before and from then on."""

@@ -93,7 +93,7 @@ class GroupHeader(TypedDict):
     as_of: int
     position: int | None
     n: int
-    request: NotRequired[bool]
+    request: NotRequired[int]
 
 
 DictionaryDelta = TypedDict("DictionaryDelta", {"name": str, "from": int, "values": list[str]})

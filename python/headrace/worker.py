@@ -12,8 +12,8 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator
-from typing import Any, Final
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import zmq
@@ -36,6 +36,7 @@ from headrace.frames import (
 )
 from headrace.log import Log
 from headrace.plan import Plan
+from headrace.request import CompiledRequest, texts_column
 from headrace.rows import FAR
 from headrace.shards import Needs, Shards
 
@@ -64,6 +65,7 @@ class Worker:
         self._log: Log | None = None
         self._plans: dict[str, Plan] = {}
         self._compiled: dict[str, CompiledPlan] = {}
+        self._requests: dict[str, CompiledRequest] = {}
         self._schemas: dict[str, SchemaSpec] = {}
         self._dictionaries: dict[str, list[str]] = {}
 
@@ -108,6 +110,7 @@ class Worker:
     def _reload(self, frame: Frame) -> Iterator[bytes]:
         header: ReloadHeader = frame.header
         self._plans = header["plans"]
+        self._requests = {}
         self._schemas = header["schemas"]
         needs = Needs(self._plans.values())
         if self._shards.needs.cover(needs):
@@ -165,7 +168,7 @@ class Worker:
                 self.position = int(header["position"])
             offset = self._apply(frame)
             self.position = max(self.position, int(header["position"]))
-            groups = self._codes(header["groups"], frame.data, offset)
+            groups = self._asked(header["groups"], frame.data, offset)
         except Exception as error:
             # Some rows may have been taken and others not: forget all; the next frame makes the log be read.
             traceback.print_exc()
@@ -177,8 +180,8 @@ class Worker:
             return
         answers: list[GroupAnswer] = []
         blocks: list[bytes] = []
-        for group, codes in groups:
-            answer, block = self._answer(group, codes)
+        for asked in groups:
+            answer, block = self._answer(asked)
             answers.append(answer)
             blocks.append(block)
         values: frames.ValuesHeader = {
@@ -222,17 +225,19 @@ class Worker:
         return self._schemas[key]
 
     @staticmethod
-    def _codes(
-        groups: list[GroupHeader], data: bytes, offset: int
-    ) -> list[tuple[GroupHeader, NDArray[np.int32]]]:
-        pairs: list[tuple[GroupHeader, NDArray[np.int32]]] = []
+    def _asked(groups: list[GroupHeader], data: bytes | memoryview, offset: int) -> list["_Asked"]:
+        """Read whom each group asks for, and find what its requests bring."""
+        read: list[_Asked] = []
         for group in groups:
             (codes,), offset = decode_columns(data, ("i4",), int(group["n"]), offset)
-            pairs.append((group, codes))
-        return pairs
+            size = int(group.get("request", 0))
+            read.append(_Asked(group, codes, data[offset : offset + size]))
+            offset += size
+        return read
 
-    def _answer(self, group: GroupHeader, codes: NDArray[np.int32]) -> tuple[GroupAnswer, bytes]:
+    def _answer(self, asked: "_Asked") -> tuple[GroupAnswer, bytes]:
         """Compute one group; what goes wrong in it spoils no other."""
+        group, codes, inputs = asked
         position = self.position
         if group["position"] is not None:
             position = min(position, int(group["position"]))
@@ -248,11 +253,29 @@ class Worker:
             values = compute(plan, self._shards, codes, int(group["as_of"]), fence)
             texts = {row: self._texts(name, values, row) for row, name in plan.dictionaries.items()}
             block = encode_values(plan, codes, self._shards.lease_of(codes), values, texts)
+            if inputs:
+                block += self._of_request(group["hash"], values, texts, inputs)
         except Exception as error:
             traceback.print_exc()
             answer["error"] = {"code": "internal", "message": _describe(error)}
             return answer, b""
         return answer, block
+
+    def _of_request(
+        self, key: str, values: Values, texts: Mapping[int, Sequence[str | None]], block: bytes | memoryview
+    ) -> bytes:
+        """Return the columns of the features that depend on the request, of which `block` has the inputs."""
+        stored = {
+            feature["name"]: texts_column(texts[row]) if row in texts else values.features[row]
+            for row, feature in enumerate(self._plans[key]["features"])
+        }
+        return self._request(key).evaluate(stored, block, values.features.shape[1])
+
+    def _request(self, key: str) -> CompiledRequest:
+        compiled = self._requests.get(key)
+        if compiled is None:
+            compiled = self._requests[key] = CompiledRequest(self._plans[key])
+        return compiled
 
     def _plan(self, key: str) -> CompiledPlan:
         compiled = self._compiled.get(key)
@@ -270,6 +293,15 @@ class Worker:
         if any(code is not None and code >= len(texts) for code in codes) and self._log is not None:
             texts = self._dictionaries[name] = self._log.dictionary(name)
         return [None if code is None else texts[code] for code in codes]
+
+
+class _Asked(NamedTuple):
+    """A group of a frame, with its part of the body."""
+
+    group: GroupHeader
+    codes: NDArray[np.int32]
+    inputs: bytes | memoryview
+    """The block of the requests' inputs; empty where the group has none."""
 
 
 class _Beat:

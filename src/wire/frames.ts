@@ -96,10 +96,12 @@ export interface GroupHeader {
   /** Use events up to this position; null: all that the worker has applied after this frame. */
   position: number | null;
   n: number;
-  /** The group's codes are followed by a block of n values a column: `@now` i8 (the request's time), then each input of
-   * the plan's `request`: f8 (NaN is null; true is 1; a time in microseconds), or str with its validity u1 for a category.
-   * The answer's block has the features of `plan.request` behind those of the plan. */
-  request?: true;
+  /**
+   * Bytes of the block that follows the group's codes, of n values a column: `@now` i8 (the request's time), then each
+   * input of the plan's `request`: f8 (NaN is null; true is 1; a time in microseconds), or str with its validity u1 for a
+   * category. The answer's block has the features of `plan.request` behind those of the plan. Absent: no such block.
+   */
+  request?: number;
 }
 
 /**
