@@ -69,6 +69,6 @@ function requestTimes(syntax: Syntax): number[] {
 }
 
 function isConstant(syntax: Syntax): boolean {
-  if (syntax.kind === 'name' || syntax.kind === 'calendar') return false;
+  if (syntax.kind === 'name' || syntax.kind === 'time') return false;
   return !('operands' in syntax) || syntax.operands.every(isConstant);
 }
