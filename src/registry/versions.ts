@@ -130,6 +130,7 @@ class Settler {
     if (named.length === 0) complaints.push({ at: 0, message: 'the expression names no feature; name one' });
     for (const reference of named) {
       const i = this.#index.get(reference.name);
+      if (i === undefined && this.#maybeBroken(reference.name)) continue;
       if (i === undefined) complaints.push({ at: reference.at, message: this.#unknown(reference.name) });
       else if (this.#path.includes(i)) complaints.push({ at: reference.at, message: this.#circle(i) });
       else this.#visit(i);
@@ -152,6 +153,11 @@ class Settler {
       output,
       expression: toExpression(draft.syntax, ['now'], (name) => ['ref', name]),
     };
+  }
+
+  /** Whether a feature that could not be read may have stood for several, with this one among them. */
+  #maybeBroken(name: string): boolean {
+    return this.#features.some((feature) => feature.body === null && name.startsWith(`${feature.name}_`));
   }
 
   #unknown(name: string): string {
