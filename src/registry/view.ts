@@ -283,6 +283,8 @@ export interface Registry {
   /** By name. */
   services: Map<string, FeatureService>;
   path: string;
+  /** By view name, the versions that were served once and are no more; absent where nobody has looked. */
+  removed?: ReadonlyMap<string, ReadonlySet<string>>;
 }
 
 /**
