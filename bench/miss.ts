@@ -69,7 +69,7 @@ async function openCore(data: string): Promise<Bare> {
   await core.fleet.ready;
   return {
     core,
-    view: resolveView(registry, 'airport_delay', 'v1'),
+    view: resolveView(registry, '2026-01-01', 'airport_delay', 'v1'),
     async close() {
       await core.fleet.drain();
       core.close();

@@ -27,6 +27,11 @@ export function checkFeatureName(reader: Reader, entry: Entry): void {
   reader.report(entry.key, `${quote(entry.name)} means something else in an expression; call the feature otherwise`);
 }
 
+/** What a feature is called in a service that does not list it but needs it; no name that is declared looks like it. */
+export const hiddenName = (view: string, version: string, feature: string): string => `${view}@${version}:${feature}`;
+
+export const isHidden = (name: string): boolean => name.includes('@');
+
 /** The sentence that says why an event's column cannot be called that, or null. The case is the producer's own. */
 export function columnProblem(name: string): string | null {
   if (COLUMN.test(name) && name.length <= LIMITS.name_characters && name !== '__proto__') return null;

@@ -1,20 +1,22 @@
 /** What a request names → what the registry has. */
 import { HeadraceError } from '../errors.ts';
+import { isHidden } from './names.ts';
 import { didYouMean, listOf, quote } from './suggest.ts';
-import type { Registry, View } from './view.ts';
+import type { FeatureService, Registry, View } from './view.ts';
 
 /**
+ * @param today ISO date by the wall clock: a version left out is the last listed that is not deprecated on it, or the
+ * last of all where they all are
  * @param name may be left out where the registry has one view
- * @param version left out: the last listed
  * @throws HeadraceError `unknown_view`, `unknown_version`, or `bad_request` where a name is left out that must not be
  */
-export function resolveView(registry: Registry, name?: string, version?: string): View {
+export function resolveView(registry: Registry, today: string, name?: string, version?: string): View {
   const versions = name === undefined ? onlyView(registry) : registry.views.get(name);
   if (versions === undefined) {
     const guess = didYouMean(name!, registry.views.keys());
     throw new HeadraceError('unknown_view', `There is no view ${quote(name!)}; ${thereIs(registry)}${guess}`);
   }
-  const view = version === undefined ? versions.at(-1) : versions.find((one) => one.version === version);
+  const view = version === undefined ? newest(versions, today) : versions.find((one) => one.version === version);
   if (view !== undefined) return view;
   const names = versions.map((one) => one.version);
   const guess = didYouMean(version!, names);
@@ -22,41 +24,87 @@ export function resolveView(registry: Registry, name?: string, version?: string)
   throw new HeadraceError('unknown_version', sentence);
 }
 
+/** Whether callers of the view are warned on a day, an ISO date. */
+export const isDeprecated = (view: View, today: string): boolean =>
+  view.deprecated !== null && view.deprecated <= today;
+
+const newest = (versions: View[], today: string): View =>
+  versions.findLast((view) => !isDeprecated(view, today)) ?? versions.at(-1)!;
+
+/** @throws HeadraceError `unknown_service` */
+export function resolveService({ services }: Registry, name: string): FeatureService {
+  const service = services.get(name);
+  if (service !== undefined) return service;
+  const sentence = `There is no service ${quote(name)}; there is ${listOf(services.keys())}`;
+  throw new HeadraceError('unknown_service', `${sentence}${didYouMean(name, services.keys())}`);
+}
+
+/** Which features an answer has, each once and in the order asked; null: all of the kind, in their order. */
+export interface Selection {
+  /** Indexes into `view.features`. */
+  select: number[] | null;
+  /** Indexes into `view.request`. */
+  request: number[] | null;
+}
+
 /**
- * @returns indexes into `view.features` in the order asked, each once; null for all, where `names` is left out
+ * The features of either kind that a request names, or all that are not hidden where it names none.
+ *
  * @throws HeadraceError `unknown_feature` with every name that the view does not have, or `bad_request` for no name at all
  */
-export function resolveFeatures(view: View, names?: string[]): number[] | null {
-  if (names === undefined) return null;
+export function resolveFeatures(view: View, names?: string[]): Selection {
+  const { all, byName } = indexOf(view);
+  if (names === undefined) return all;
   if (names.length === 0) {
     throw new HeadraceError('bad_request', 'The list of features is empty; name some, or leave it out for all.');
   }
-  const index = indexOf(view);
-  const select = new Set<number>();
+  const found = { select: new Set<number>(), request: new Set<number>() };
   const unknown = new Set<string>();
   for (const name of names) {
-    const i = index.get(name);
-    if (i === undefined) unknown.add(name);
-    else select.add(i);
+    const place = byName.get(name);
+    if (place === undefined) unknown.add(name);
+    else found[place.kind].add(place.at);
   }
-  if (unknown.size === 0) return [...select];
+  if (unknown.size === 0) return { select: [...found.select], request: [...found.request] };
   const first = [...unknown][0]!;
   const which = [...unknown].slice(0, 5).map(quote).join(', ') + (unknown.size > 5 ? ', …' : '');
-  const there = `there is ${listOf(index.keys())}`;
-  const sentence = `View ${view.name}@${view.version} has no feature ${which}; ${there}${didYouMean(first, index.keys())}`;
+  const there = `there is ${listOf(byName.keys())}`;
+  const sentence = `View ${view.name}@${view.version} has no feature ${which}; ${there}${didYouMean(first, byName.keys())}`;
   throw new HeadraceError('unknown_feature', sentence);
 }
 
-const indexes = new WeakMap<View, Map<string, number>>();
+interface FeaturePlace {
+  kind: keyof Selection;
+  at: number;
+}
 
-function indexOf(view: View): Map<string, number> {
+interface Index {
+  all: Selection;
+  byName: Map<string, FeaturePlace>;
+}
+
+const indexes = new WeakMap<View, Index>();
+
+function indexOf(view: View): Index {
   let index = indexes.get(view);
   if (index === undefined) {
-    index = new Map(view.features.map((feature, i) => [feature.name, i]));
+    const select = visible(view.features);
+    const request = visible(view.request);
+    const byName = new Map<string, FeaturePlace>();
+    for (const at of select) byName.set(view.features[at]!.name, { kind: 'select', at });
+    for (const at of request) byName.set(view.request[at]!.name, { kind: 'request', at });
+    const all = {
+      select: select.length === view.features.length ? null : select,
+      request: request.length === view.request.length ? null : request,
+    };
+    index = { all, byName };
     indexes.set(view, index);
   }
   return index;
 }
+
+const visible = (features: { name: string }[]): number[] =>
+  features.flatMap(({ name }, i) => (isHidden(name) ? [] : [i]));
 
 function onlyView(registry: Registry): View[] {
   const views = [...registry.views.values()];

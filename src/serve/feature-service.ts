@@ -20,10 +20,10 @@ export interface FeatureServiceOptions {
 export function featureService({ registry, serve, replies, timeoutMs }: FeatureServiceOptions): FeatureService {
   return {
     resolve(request: FeaturesRequest): Query {
-      const view = resolveView(registry, request.view, request.version);
+      const view = resolveView(registry, new Date().toISOString().slice(0, 10), request.view, request.version);
       return {
         view,
-        select: resolveFeatures(view, request.features),
+        select: resolveFeatures(view, request.features).select,
         entityIds: request.entity_ids,
         timeoutMs: request.timeout_ms ?? timeoutMs,
         asOf: request.as_of === undefined ? null : parseTime(request.as_of),

@@ -6,6 +6,7 @@ import { resolveFeatures, resolveView } from '../../src/registry/resolve.ts';
 import { COUNT, registryText } from './registry-text.ts';
 
 const MEAN = 'mean: { type: statistical, source: orders, field: price, aggregation: mean, window: 1d }';
+const TODAY = '2026-06-30';
 const text = `${registryText([COUNT, MEAN])}      v2: { extends: v1 }\n`;
 const one = parseRegistry(text, 'one.yaml');
 const two = parseRegistry(
@@ -26,39 +27,39 @@ function refused(code: string, fragment: string, run: () => unknown): void {
 }
 
 test('a version left out is the last listed', () => {
-  assert.is(resolveView(two, 'shopper').version, 'v2');
-  assert.is(resolveView(two, 'shopper', 'v1').version, 'v1');
+  assert.is(resolveView(two, TODAY, 'shopper').version, 'v2');
+  assert.is(resolveView(two, TODAY, 'shopper', 'v1').version, 'v1');
 });
 
 test('a view may be left out where there is one', () => {
-  assert.is(resolveView(one).name, 'shopper');
-  assert.is(resolveView(one, undefined, 'v1').version, 'v1');
-  refused('bad_request', 'there is shopper, items', () => resolveView(two));
+  assert.is(resolveView(one, TODAY).name, 'shopper');
+  assert.is(resolveView(one, TODAY, undefined, 'v1').version, 'v1');
+  refused('bad_request', 'there is shopper, items', () => resolveView(two, TODAY));
 });
 
 test('unknown names are refused with a guess and what there is', () => {
-  refused('unknown_view', 'there is shopper, items; did you mean "shopper"?', () => resolveView(two, 'shoper'));
-  refused('unknown_version', 'there is v1, v2', () => resolveView(two, 'shopper', 'v3'));
-  refused('unknown_view', '"constructor"', () => resolveView(two, 'constructor'));
-  refused('unknown_view', '"__proto__"', () => resolveView(two, '__proto__'));
-  refused('unknown_view', '""', () => resolveView(two, ''));
-  const view = resolveView(two, 'shopper');
+  refused('unknown_view', 'there is shopper, items; did you mean "shopper"?', () => resolveView(two, TODAY, 'shoper'));
+  refused('unknown_version', 'there is v1, v2', () => resolveView(two, TODAY, 'shopper', 'v3'));
+  refused('unknown_view', '"constructor"', () => resolveView(two, TODAY, 'constructor'));
+  refused('unknown_view', '"__proto__"', () => resolveView(two, TODAY, '__proto__'));
+  refused('unknown_view', '""', () => resolveView(two, TODAY, ''));
+  const view = resolveView(two, TODAY, 'shopper');
   refused('unknown_feature', 'there is n, mean; did you mean "mean"?', () => resolveFeatures(view, ['n', 'maen']));
   refused('unknown_feature', '"a", "b"', () => resolveFeatures(view, ['a', 'mean', 'b', 'a']));
 });
 
 test('a huge name does not make a huge message', () => {
   try {
-    resolveView(two, 'x'.repeat(1_000_000));
+    resolveView(two, TODAY, 'x'.repeat(1_000_000));
   } catch (error) {
     assert.ok((error as Error).message.length < 300);
   }
 });
 
 test('features come in the order asked, each once; none named is all', () => {
-  const view = resolveView(one);
-  assert.equal(resolveFeatures(view, ['mean', 'n', 'mean']), [1, 0]);
-  assert.is(resolveFeatures(view), null);
+  const view = resolveView(one, TODAY);
+  assert.equal(resolveFeatures(view, ['mean', 'n', 'mean']), { select: [1, 0], request: [] });
+  assert.equal(resolveFeatures(view), { select: null, request: null });
   refused('bad_request', 'empty', () => resolveFeatures(view, []));
 });
 
