@@ -47,11 +47,31 @@ function describeView(versions: View[]) {
 }
 
 function describeFeature(feature: PlanFeature, description?: string) {
-  const { name, type, output, ...rest } = feature;
+  const { name, type, output } = feature;
   const about = description === undefined ? {} : { description };
-  const definition =
-    feature.type === 'expression'
-      ? { expression: renderExpression(feature.expression) }
-      : { ...rest, window: formatDuration(feature.window.time) };
-  return { name, type, output, ...about, definition };
+  return { name, type, output, ...about, definition: describeDefinition(feature) };
 }
+
+/** In the words of the file: the window's keys beside the others, trees and durations as text. */
+function describeDefinition(feature: PlanFeature): Record<string, unknown> {
+  if (feature.type === 'expression') return { expression: renderExpression(feature.expression) };
+  const { name: _name, type: _type, output: _output, window, where, ...rest } = feature;
+  const { time, rows, gap, closed, offset } = window;
+  const definition = {
+    ...rest,
+    window: formatDuration(time),
+    rows,
+    gap: gap && formatDuration(gap),
+    closed,
+    offset: offset && formatDuration(offset),
+    where: where && renderExpression(where),
+  };
+  return Object.fromEntries(
+    Object.entries(definition)
+      .filter(([, value]) => value !== undefined && value !== null)
+      .map(([key, value]) => (DURATIONS.has(key) ? [key, formatDuration(value as number)] : [key, value])),
+  );
+}
+
+/** Keys of time-series features that hold microseconds. */
+const DURATIONS: ReadonlySet<string> = new Set(['per', 'half_life', 'step', 'recent']);
