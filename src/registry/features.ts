@@ -25,12 +25,16 @@ export function readFeatures(reader: Reader, entries: Entry[], context: FeatureC
   for (const draft of entries.flatMap((entry) => readFeature(reader, entry, context))) {
     const first = drafts.get(draft.name);
     if (first === undefined) drafts.set(draft.name, draft);
-    else reader.report(draft.key, `${quote(draft.name)} comes of this and of ${declared(first)}; call one otherwise`);
+    else reader.report(draft.key, collision(draft, first));
   }
   return [...drafts.values()];
 }
 
-const declared = ({ key }: FeatureDraft): string => quote(key.path.slice(key.path.lastIndexOf('.') + 1));
+function collision({ name, key }: FeatureDraft, first: FeatureDraft): string {
+  if (first.key === key) return `${quote(name)} comes of its lists twice; leave one out`;
+  const entry = first.key.path.slice(first.key.path.lastIndexOf('.') + 1);
+  return `${quote(name)} is made here, and ${entry === name ? 'stands' : `by ${quote(entry)}`} above; call one otherwise`;
+}
 
 function readFeature(reader: Reader, entry: Entry, context: FeatureContext): FeatureDraft[] {
   checkFeatureName(reader, entry);

@@ -93,9 +93,9 @@ export class Reader {
     return record;
   }
 
-  list(value: Value, noun: string): Value[] | null {
+  list(value: Value, noun: string, such = '[a, b]'): Value[] | null {
     if (isSeq(value.node)) return value.node.items.map((item) => this.#value(item as Node | null, value));
-    this.report(value, `found ${found(value)}, expected a list of ${noun}, such as [a, b]`);
+    this.report(value, `found ${found(value)}, expected a list of ${noun}, such as ${such}`);
     return null;
   }
 

@@ -126,7 +126,7 @@ function readStatistics(
 }
 
 function readQuantiles(reader: Reader, value: Entry['value']): number[] | null {
-  const values = reader.list(value, 'numbers from 0 to 1');
+  const values = reader.list(value, 'numbers from 0 to 1', '[0.1, 0.9]');
   if (values?.length === 0) reader.report(value, 'found an empty list; name a quantile, such as [0.1, 0.9]');
   const numbers = values?.map((one) => reader.number(one, 0, 1)) ?? [];
   const read = numbers.filter((number) => number !== null);

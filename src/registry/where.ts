@@ -37,7 +37,9 @@ function checkWhere(reader: Reader, { syntax, placeOf }: ExpressionDraft, source
   const complaints: Complaint[] = [];
   const fields = source.fields!;
   for (const { name, at } of namesIn(syntax)) {
-    if (name !== source.timestamp && !fields.has(name)) complaints.push({ at, message: unknownField(name, source) });
+    if (name === source.timestamp || fields.has(name)) continue;
+    const message = unknownField(name, source);
+    complaints.push({ at, message: message.endsWith('?') ? message : `${message}; a text stands in quotes` });
   }
   for (const at of requestTimes(syntax)) {
     const message = "where knows no request, and time_since ends at one's time; compare fields of the event";

@@ -96,7 +96,7 @@ function readList(
   reach: Reach | null,
 ): { suffix: string; time: number }[] | null {
   if (one !== undefined) reader.report(one.key, 'found window beside windows; keep one of the two');
-  const values = reader.list(several.value, 'durations');
+  const values = reader.list(several.value, 'durations', '[1h, 24h]');
   if (values?.length === 0) reader.report(several.value, 'found an empty list; name a duration, such as [1h, 24h]');
   const times = values?.map((value) => {
     const time = readTime(reader, value, reach);
