@@ -3,6 +3,7 @@
  * Names of questions as arguments run only those.
  */
 import { appendFileSync, mkdirSync } from 'node:fs';
+import { entities } from './entities.ts';
 import { type Figure, reached } from './figure.ts';
 import { type Engine, startEngine } from './flights.ts';
 import { httpHit, wsHit } from './hit.ts';
@@ -12,7 +13,7 @@ import { push } from './push.ts';
 import { replies } from './replies.ts';
 import { start } from './start.ts';
 
-const alone: Record<string, () => Promise<Figure[]>> = { start, push, replies };
+const alone: Record<string, () => Promise<Figure[]>> = { start, push, replies, entities };
 const onFlights: Record<string, (engine: Engine) => Promise<Figure[]>> = {
   http: httpHit,
   ws: async (engine) => [...(await wsHit(engine, 1)), ...(await wsHit(engine, 16))],
