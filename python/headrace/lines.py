@@ -74,3 +74,20 @@ def lay_out(segments: Segments, window: int) -> Line | None:
     else:
         rows = np.arange(ends[-1]) + np.repeat(lows - starts, sizes)
     return Line(entities, rows, lows, highs, starts, ends, sizes)
+
+
+def run_edges(values: NDArray[Any], starts: Indexes) -> Indexes:
+    """Return where the runs of equal values in a line begin, and its end.
+
+    Parameters
+    ----------
+    values
+        At least one, shape ``(rows,)``.
+    starts
+        Where stretches begin, of which no run crosses into the next.
+    """
+    edges = np.empty(len(values) + 1, np.bool_)
+    np.not_equal(values[1:], values[:-1], out=edges[1:-1])
+    edges[starts] = True
+    edges[-1] = True
+    return np.flatnonzero(edges)

@@ -8,7 +8,7 @@ from typing import Final, TypeAlias
 
 import numpy as np
 
-from headrace.lines import Line, lay_out
+from headrace.lines import Line, lay_out, run_edges
 from headrace.plan import PlanFeature
 from headrace.segments import Floats, Indexes, Segments
 from headrace.sketch import Sketch
@@ -145,26 +145,29 @@ class Runs:
 
     def __init__(self, values: Floats, line: Line) -> None:
         """Count them."""
-        begins = np.empty(len(values), np.bool_)
-        np.not_equal(values[1:], values[:-1], out=begins[1:])
-        begins[line.starts] = True
-        starts = np.flatnonzero(begins)
+        edges = run_edges(values, line.starts)
+        starts = edges[:-1]
         self.line = line
         self.values: Floats = values[starts]
         """The values of the runs, ascending in each stretch."""
-        self.counts: Indexes = np.diff(starts, append=len(values))
+        self.counts: Indexes = edges[1:] - starts
         """How often each value occurs."""
-        self.firsts: Indexes = np.searchsorted(starts, line.starts)
+        bounds = np.searchsorted(edges, np.append(line.starts, len(values)))
+        self.firsts: Indexes = bounds[:-1]
         """Where the runs of each stretch begin, shape ``(m,)``."""
-        self.numbers: Indexes = np.diff(self.firsts, append=len(starts))
+        self.numbers: Indexes = bounds[1:] - self.firsts
         """How many runs each stretch has, shape ``(m,)``."""
+
+    def each(self, numbers: Indexes) -> Indexes:
+        """Return one number a stretch as one a run, or as it is where there is one stretch."""
+        return numbers if len(numbers) == 1 else np.repeat(numbers, self.numbers)
 
     def modes(self, texts: Texts | None) -> Floats:
         """Return the most frequent value of each stretch, of several the least, or with the least text."""
         most = np.maximum.reduceat(self.counts, self.firsts)
-        tops = np.flatnonzero(self.counts == np.repeat(most, self.numbers))
+        tops = np.flatnonzero(self.counts == self.each(most))
         begins = np.searchsorted(tops, self.firsts)
-        modes = self.values[tops[begins]]
+        modes: Floats = self.values[tops[begins]]
         if texts is not None:
             ties = np.diff(begins, append=len(tops))
             for at in np.flatnonzero(ties > 1).tolist():
@@ -176,7 +179,7 @@ class Runs:
     def entropies(self) -> Floats:
         """Return the Shannon entropy of each stretch's values, in nats."""
         # The logarithm gives a number the same bits wherever it stands: alone, in a slice, at any alignment.
-        shares = self.counts / np.repeat(self.line.sizes, self.numbers)
+        shares = self.counts / self.each(self.line.sizes)
         sums: Floats = np.add.reduceat(shares * np.log(shares), self.firsts)
         return 0.0 - sums
 
@@ -184,8 +187,8 @@ class Runs:
         """Return the share of each stretch's rank-th most frequent value, NaN where there are fewer."""
         # One sort of all: each stretch has a range of numbers of its own, in which greater counts come first.
         over = self.counts.max() + 1
-        tops = over * np.arange(1, len(self.firsts) + 1)
-        ranked = np.sort(np.repeat(tops, self.numbers) - self.counts)
+        tops: Indexes = over * np.arange(1, len(self.firsts) + 1)
+        ranked = np.sort(self.each(tops) - self.counts)
         enough = self.numbers >= rank
         places = np.minimum(self.firsts + (rank - 1), len(ranked) - 1)
         shares: Floats = np.where(enough, (tops - ranked[places]) / self.line.sizes, np.nan)

@@ -90,11 +90,12 @@ def compute_series(
 class Series:
     """The rows of one window of `m` entities, none of them without any."""
 
-    __slots__ = ("_segments", "_times", "_values", "end", "first", "last", "line")
+    __slots__ = ("_newest", "_segments", "_times", "_values", "end", "first", "last", "line")
 
     def __init__(self, segments: Segments, line: Line, end: int) -> None:
         """Take a line of some segments and the window's end."""
         self._segments = segments
+        self._newest: dict[int, tuple[Floats, Indexes]] = {}
         self._times: Indexes | None = None
         self._values: Floats | None = None
         self.line = line
@@ -129,8 +130,10 @@ class Series:
 
     def newest(self, back: int) -> tuple[Floats, Indexes]:
         """Return value and timestamp of the newest rows but `back`; where there are fewer, of any row."""
-        places = np.maximum(self.line.highs - (1 + back), 0)
-        return self._segments.values[places], self._segments.times[places]
+        if back not in self._newest:
+            places = np.maximum(self.line.highs - (1 + back), 0)
+            self._newest[back] = self._segments.values[places], self._segments.times[places]
+        return self._newest[back]
 
     def velocity(self, back: int, per: float) -> Floats:
         """Return the difference over time of the newest rows but `back`, and the rows before them."""
@@ -204,18 +207,23 @@ def _autocorrelation(series: Series, feature: PlanFeature) -> Floats:
     if not len(chosen):
         return coefficients
     sizes = line.sizes[chosen] - lag
-    starts = np.cumsum(sizes) - sizes
-    places = np.arange(starts[-1] + sizes[-1]) + np.repeat(line.starts[chosen] - starts, sizes)
+    ends = np.cumsum(sizes)
+    starts = ends - sizes
+    if len(line.sizes) == 1:
+        before, after = series.values[:-lag], series.values[lag:]
+    else:
+        places = np.arange(ends[-1]) + np.repeat(line.starts[chosen] - starts, sizes)
+        before, after = series.values[places], series.values[places + lag]
 
     def centred(values: Floats) -> tuple[Floats, Floats]:
         """Return values about their mean, and the root of the sum of their squares; of equal ones it is 0."""
         means = np.add.reduceat(values, starts) / sizes
-        about = values - np.repeat(means, sizes)
+        about = values - (means if len(means) == 1 else np.repeat(means, sizes))
         varied = np.minimum.reduceat(values, starts) < np.maximum.reduceat(values, starts)
         return about, np.sqrt(np.add.reduceat(about * about, starts)) * varied
 
-    before, spread_before = centred(series.values[places])
-    after, spread_after = centred(series.values[places + lag])
+    before, spread_before = centred(before)
+    after, spread_after = centred(after)
     products = np.add.reduceat(before * after, starts)
     # Of equal values 0 / 0 is null; rounding may bring perfect correlation past 1.
     coefficients[chosen] = np.clip(products / spread_before / spread_after, -1.0, 1.0)

@@ -12,6 +12,7 @@ from typing import Final
 
 import numpy as np
 
+from headrace.lines import run_edges
 from headrace.segments import Floats, Indexes
 
 _MIDDLE: Final = 1 << 40
@@ -21,6 +22,10 @@ _LEAST: Final = float(np.finfo(np.float64).tiny)
 """Values nearer to 0 count as 0."""
 
 _GREATEST: Final = float(np.finfo(np.float64).max)
+
+
+_NONE: Final = np.empty(0, np.int64)
+_ZERO: Final = np.zeros(1, np.int64)
 
 
 @dataclass(slots=True)
@@ -59,8 +64,11 @@ class Sketch:
         with np.errstate(divide="ignore"):
             places = np.ceil(np.log(sizes) / _width(accuracy)).clip(1 - _MIDDLE, _MIDDLE) + _MIDDLE
         signed = np.where(sizes < _LEAST, 0.0, np.copysign(places, values))
-        buckets, counts = np.unique(signed.astype(np.int64), return_counts=True)
-        return cls(accuracy, buckets, counts)
+        signed.sort()
+        if not len(signed):
+            return cls(accuracy, _NONE, _NONE)
+        edges = run_edges(signed, _ZERO)
+        return cls(accuracy, signed[edges[:-1]].astype(np.int64), edges[1:] - edges[:-1])
 
     @classmethod
     def merge(cls, parts: "Sequence[Sketch]") -> "Sketch":
@@ -68,9 +76,11 @@ class Sketch:
         buckets = np.concatenate([part.buckets for part in parts])
         counts = np.concatenate([part.counts for part in parts])
         order = np.argsort(buckets, kind="stable")
-        merged, starts = np.unique(buckets[order], return_index=True)
-        sums = np.add.reduceat(counts[order], starts) if len(starts) else counts
-        return cls(parts[0].accuracy, merged, sums)
+        if not len(order):
+            return cls(parts[0].accuracy, _NONE, _NONE)
+        buckets = buckets[order]
+        starts = run_edges(buckets, _ZERO)[:-1]
+        return cls(parts[0].accuracy, buckets[starts], np.add.reduceat(counts[order], starts))
 
     def quantile(self, share: float) -> float:
         """Return a quantile, linear between the two nearest values, NaN where there are no values.
