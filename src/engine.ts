@@ -167,7 +167,7 @@ function makeService(
   return {
     epoch,
     server: `headrace/${version}`,
-    features: featureService({ registry, serve: core.serve, replies, timeoutMs: config.timeout_ms }),
+    features: featureService({ registry: () => registry, serve: core.serve, replies, timeoutMs: config.timeout_ms }),
     ingest: {
       rows: (source, events, key, done) => core.ingest.rows(source, events, key, done),
       columns: (source, columns, key, done) => core.ingest.columns(source, columns, key, done),

@@ -58,7 +58,7 @@ export interface Found {
   state: FoundState;
 }
 
-/** Why rows left: too many rows, too many bytes, past the TTL, the memory guard, a new definition under the same version. */
+/** Why rows left: too many rows, too many bytes, past the TTL, the memory guard, a definition that is served no more. */
 export type EvictionCause = 'lru' | 'bytes' | 'ttl' | 'memory' | 'replaced';
 
 export interface CacheCounters {
@@ -104,9 +104,6 @@ export class FeatureCache {
   readonly #tags = new ViewTags();
   readonly #rows: LRUCache<string, CachedRow>;
   readonly #slabs = new Map<number, Slab>();
-  /** By name and version, the definition whose rows were stored last. */
-  readonly #current = new Map<string, View>();
-  readonly #adopted = new WeakSet<View>();
   #now: Micros = 1;
   #bytes = 0;
   #cause: EvictionCause = 'lru';
@@ -189,7 +186,6 @@ export class FeatureCache {
     const key = this.#tags.of(view) + entityId;
     let row = this.#rows.peek(key);
     if (row === undefined) {
-      if (!this.#adopted.has(view)) this.#adopt(view);
       row = new CachedRow(view, entityId, key, code);
       this.#slab(view).settle(row);
     }
@@ -226,6 +222,14 @@ export class FeatureCache {
   purgeStale(): void {
     this.#setNow(this.#clock.now());
     this.#rows.purgeStale();
+  }
+
+  /** Drops all rows of a definition: nobody will ask for them. */
+  forget(view: View): void {
+    const tag = this.#tags.of(view);
+    this.#cause = 'replaced';
+    for (const key of [...this.#rows.keys()]) if (key.startsWith(tag)) this.#rows.delete(key);
+    this.#cause = 'lru';
   }
 
   /**
@@ -299,21 +303,6 @@ export class FeatureCache {
       this.#slabs.set(width, slab);
     }
     return slab;
-  }
-
-  /** Rows of an earlier definition under the same name and version will not be asked for again. */
-  #adopt(view: View): void {
-    const name = `${view.name}@${view.version}`;
-    const before = this.#current.get(name);
-    this.#adopted.add(view);
-    this.#current.set(name, view);
-    if (before === undefined || before.hash === view.hash) return;
-    const tag = this.#tags.of(before);
-    this.#cause = 'replaced';
-    for (const row of [...this.#rows.values()]) {
-      if (row.key.startsWith(tag)) this.#rows.delete(row.key);
-    }
-    this.#cause = 'lru';
   }
 }
 

@@ -5,6 +5,7 @@ import type { Clock, Micros, TimerHandle, Timers } from '../clock.ts';
 import type { Config } from '../config.ts';
 import type { View } from '../registry/view.ts';
 import type { Row } from '../values/row.ts';
+import { ViewTags } from '../values/view-tags.ts';
 import { ActiveEntities } from './active.ts';
 import type { Score } from './score.ts';
 import type { ScoreResult, ScoreTask } from './score-thread.ts';
@@ -74,7 +75,9 @@ interface ViewState {
  */
 export class Drift {
   readonly #options: DriftOptions;
-  readonly #states = new Map<View, ViewState>();
+  readonly #tags = new ViewTags();
+  /** By tag: what a version's definition has gathered outlives a change of its options. */
+  #states = new Map<string, ViewState>();
   /** Engine time of the next tick; null while stopped. */
   #due: Micros | null = null;
   /** Number of the tick under way, or null. */
@@ -89,13 +92,32 @@ export class Drift {
 
   constructor(options: DriftOptions) {
     this.#options = options;
-    const { config, views, random } = options;
+    this.#follow(options.views);
+  }
+
+  /** Other views are served: the windows of those that are no more go, and their alerts are resolved. */
+  reload(views: readonly View[]): void {
+    this.#follow(views);
+    this.#options.alerts.retire((alert) => this.#isKnown(alert), this.#options.clock.now());
+  }
+
+  #follow(views: readonly View[]): void {
+    const { config, random } = this.#options;
+    const before = this.#states;
+    this.#states = new Map();
     for (const view of views) {
+      const tag = this.#tags.of(view);
+      const known = before.get(tag);
+      if (known !== undefined) {
+        known.view = view;
+        this.#states.set(tag, known);
+        continue;
+      }
       const window = new SampleWindow(view, config.drift_baseline, config.drift_window);
       if (window.features.length === 0) continue;
       const features: FeatureState[] = window.features.map((name) => ({ name, score: null, alert: 'inactive' }));
       const active = new ActiveEntities(config.drift_entities_max, random);
-      this.#states.set(view, { view, active, window, features, wanted: new Set() });
+      this.#states.set(tag, { view, active, window, features, wanted: new Set() });
     }
   }
 
@@ -150,7 +172,7 @@ export class Drift {
 
   /** Told of each new row; those that the tick asked for go into the window. Reads the row during the call only. */
   onRow(row: Row, code: number): void {
-    const state = this.#states.get(row.view);
+    const state = this.#states.get(this.#tags.of(row.view));
     if (state?.wanted.delete(code)) state.window.add(row);
   }
 
@@ -229,7 +251,7 @@ export class Drift {
       const task = state.window.task();
       if (task === null) return;
       const { frozen, scores } = await pool.run(task, { filename: SCORE_THREAD });
-      if (this.#open !== number) return;
+      if (this.#open !== number || this.#states.get(this.#tags.of(state.view)) !== state) return;
       state.window.frozen = frozen;
       this.#observe(state, scores, asOf);
     });

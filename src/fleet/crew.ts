@@ -1,8 +1,6 @@
-import { dirname, resolve } from 'node:path';
 import type { TimerHandle, Timers } from '../clock.ts';
 import type { Config } from '../config.ts';
 import { HeadraceError } from '../errors.ts';
-import type { Registry } from '../registry/view.ts';
 import { decodeFrame, encodeFrame, type Frame, type ReloadHeader, type ValuesHeader } from '../wire/frames.ts';
 import { type GroupAnswer, readAnswers } from './answer.ts';
 import { type Assignment, changedSlots, reassign, shardsOf, unassigned } from './assignment.ts';
@@ -19,8 +17,8 @@ export interface CrewOptions {
   random: () => number;
   link: Link;
   spawner: Spawner;
-  registry: Registry;
-  schemas: ReloadHeader['schemas'];
+  /** What workers compute. */
+  plans: ReloadHeader;
   log: { path: string; shards: number };
   logger: Logger;
   /** Number of slots. */
@@ -56,12 +54,14 @@ export class Crew {
   readonly #options: CrewOptions;
   readonly #byIdentity = new Map<string, Slot>();
   #assignment: Assignment;
+  #plans: ReloadHeader;
   #draining = false;
   #tick: TimerHandle;
   #allStopped: () => void = () => {};
 
   constructor(options: CrewOptions) {
     this.#options = options;
+    this.#plans = options.plans;
     this.slots = Array.from({ length: options.size }, (_, slot) => this.#makeSlot(slot));
     this.#assignment = reassign(unassigned(options.log.shards), [...this.slots.keys()], new Set());
   }
@@ -88,6 +88,16 @@ export class Crew {
     slot.inFlight = inFlight;
     slot.worker.sent();
     this.#options.link.send(slot.worker.identity, frame);
+  }
+
+  /**
+   * Workers compute by these plans from now on, new ones too. A frame that is sent after this call finds them in place,
+   * for frames keep their order; a worker that must read the log again for them beats meanwhile.
+   */
+  reload(plans: ReloadHeader): void {
+    this.#plans = plans;
+    const frame = encodeFrame('reload', plans);
+    for (const { worker } of this.slots) if (worker.reachable) this.#options.link.send(worker.identity, frame);
   }
 
   /**
@@ -193,11 +203,8 @@ export class Crew {
   }
 
   #greet(slot: Slot): void {
-    const { link, registry, schemas } = this.#options;
-    const versions = [...registry.views.values()].flat();
-    const plans = Object.fromEntries(versions.map((view) => [view.hash, view.plan]));
     slot.worker.greeted();
-    link.send(slot.worker.identity, encodeFrame('reload', { plans, schemas, folder: dirname(resolve(registry.path)) }));
+    this.#options.link.send(slot.worker.identity, encodeFrame('reload', this.#plans));
     this.#rebalance(new Set([slot.worker.slot]));
   }
 

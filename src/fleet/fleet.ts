@@ -1,8 +1,10 @@
 import { availableParallelism } from 'node:os';
+import { dirname, resolve } from 'node:path';
 import type { Clock, Timers } from '../clock.ts';
 import type { Config } from '../config.ts';
 import { ERRORS, type ErrorCode, HeadraceError } from '../errors.ts';
-import type { Registry } from '../registry/view.ts';
+import { allViews } from '../registry/all-views.ts';
+import type { Registry, View } from '../registry/view.ts';
 import type { CommitGroup } from '../store/log-row.ts';
 import type { ReloadHeader } from '../wire/frames.ts';
 import { type GroupAnswer, selectRows } from './answer.ts';
@@ -74,6 +76,7 @@ export class Fleet {
     });
     this.#crew = new Crew({
       ...options,
+      plans: plansOf(options.registry, [], options.schemas),
       size: options.config.workers || availableParallelism(),
       hooks: {
         head: () => this.#head,
@@ -127,6 +130,14 @@ export class Fleet {
     this.#head = group.position;
     for (const { outbox } of this.#crew.slots) outbox.add(group);
     this.compute(jobs);
+  }
+
+  /**
+   * Jobs may name the views of this registry from now on, and those of former ones that are named beside it.
+   * @param schemas as in the options, those of the registry's sources included
+   */
+  reload(registry: Registry, former: readonly View[], schemas: ReloadHeader['schemas']): void {
+    this.#crew.reload(plansOf(registry, former, schemas));
   }
 
   status(): FleetStatus {
@@ -300,6 +311,15 @@ export class Fleet {
       this.#options.events.turn();
     });
   }
+}
+
+function plansOf(registry: Registry, former: readonly View[], schemas: ReloadHeader['schemas']): ReloadHeader {
+  const views = [...former, ...allViews(registry)];
+  return {
+    plans: Object.fromEntries(views.map(({ hash, plan }) => [hash, plan])),
+    schemas,
+    folder: dirname(resolve(registry.path)),
+  };
 }
 
 const codeOrInternal = (code: string): ErrorCode => (Object.hasOwn(ERRORS, code) ? (code as ErrorCode) : 'internal');

@@ -1,4 +1,4 @@
-import type { ErrorBody } from '../errors.ts';
+import type { ErrorBody, HeadraceError } from '../errors.ts';
 import type { Job } from '../fleet/job.ts';
 import type { View } from '../registry/view.ts';
 import type { AddedBatch } from '../store/log-row.ts';
@@ -32,6 +32,7 @@ export class Push {
   readonly #flusher: Flusher;
   readonly #topics = new Map<string, Topic>();
   readonly #subscribers = new Map<Sink, Subscriber<Feed>>();
+  readonly #ended = new WeakMap<View, HeadraceError>();
   #lastTopic = 0;
 
   constructor(options: PushOptions) {
@@ -118,6 +119,40 @@ export class Push {
     return true;
   }
 
+  /** The view is served no more: ends its topics, and whatever subscription to it still waits for its snapshot. */
+  end(view: View, why: HeadraceError): void {
+    this.#ended.set(view, why);
+    const { code, message } = why;
+    for (const topic of this.#topicsOf(view)) {
+      for (const subscriber of [...this.#subscribers.values()]) {
+        const feeds = [...(subscriber.feeds.get(topic.id)?.values() ?? [])];
+        if (feeds.length === 0) continue;
+        // Who has not been told the topic's number yet is told why there is none.
+        const told = feeds.some((feed) => feed.live.has(subscriber));
+        for (const feed of feeds) this.#leave(subscriber, feed);
+        if (subscriber.count === 0) this.#forget(subscriber);
+        if (!told) continue;
+        // Messages pass updates by, and no update may follow this one.
+        subscriber.sink.flush();
+        subscriber.sink.control({ type: 'end', topic: topic.id, code, message });
+        subscriber.sink.flush();
+      }
+    }
+  }
+
+  /** Why the view has no topics any more; null: it may have. */
+  endOf(view: View): HeadraceError | null {
+    return this.#ended.get(view) ?? null;
+  }
+
+  /** The view takes the place of another of the same definition. */
+  renew(view: View): void {
+    for (const topic of this.#topicsOf(view)) {
+      topic.view = view;
+      for (const { watch } of topic.feeds.values()) watch.view = view;
+    }
+  }
+
   /** The connection is gone. */
   closed(sink: Sink): void {
     const subscriber = this.#subscribers.get(sink);
@@ -183,6 +218,11 @@ export class Push {
 
   #topicKey(view: View, select: number[] | null): string {
     return `${this.#tags.of(view)}${select === null ? '*' : select.join()}`;
+  }
+
+  #topicsOf(view: View): Topic[] {
+    const tag = this.#tags.of(view);
+    return [...this.#topics.values()].filter((topic) => this.#tags.of(topic.view) === tag);
   }
 
   #topic(view: View, select: number[] | null): Topic {

@@ -75,6 +75,11 @@ function subscribe(
   );
   // The rows are in the connection's queue before the first update that is newer than them.
   const finish = (rows: string | Buffer): void => {
+    const ended = push.endOf(view);
+    if (ended !== null) {
+      done(ended, null);
+      return;
+    }
     answer(rows);
     entityIds.forEach((entityId, i) => {
       push.snapshotSent(sink, topic, entityId, collector.revisions[i]!);

@@ -8,7 +8,8 @@ import type { Watch } from './watches.ts';
 export class Topic {
   readonly id: number;
   readonly key: string;
-  readonly view: View;
+  /** The newest of its definition: options may change. */
+  view: View;
   readonly feeds = new Map<string, Feed>();
   /** Of each feature, its place in the view. */
   readonly places: readonly number[];

@@ -17,7 +17,8 @@ const FIRST_CODES = 1024;
 
 /** One (view, entity) that somebody watches. */
 export class Watch<Feed> implements Timed {
-  readonly view: View;
+  /** The newest of its definition: options may change. */
+  view: View;
   readonly entityId: string;
   code: number;
   /** One for each topic that watches it. */

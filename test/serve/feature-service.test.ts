@@ -16,7 +16,7 @@ function setup(pool = { run: () => Promise.reject(new Error('no thread')) }) {
   const replies = new Replies({ pool, writers, kept: (row) => cache.keptText(row), largeReplyBytes: 2000 });
   const { view } = world;
   const registry = { views: new Map([[view.name, [view]]]) } as unknown as Registry;
-  const answers = featureService({ registry, serve, replies, timeoutMs: 5000 });
+  const answers = featureService({ registry: () => registry, serve, replies, timeoutMs: 5000 });
   const told: { error: HeadraceError | null; answer: Answer | null }[] = [];
   const ask = (query: Query) => answers.answer(query, (error, answer) => told.push({ error, answer }));
   return { world, answers, told, ask };
