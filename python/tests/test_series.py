@@ -1,0 +1,245 @@
+"""Functions of time against pandas, the same bits alone and among many, and when they move on."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from headrace.plan import PlanFeature
+from headrace.rows import FAR
+from headrace.segments import Floats, Indexes, Segments
+from headrace.series import SERIES, SeriesPlan, compute_series
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from stretches import SECOND, Stretched, asked, close, random_stretches
+
+WINDOW = {"time": 1000 * SECOND}
+BACK = 70 * SECOND
+"""Offset of some of the features."""
+
+
+def series(function: str, **keys: object) -> PlanFeature:
+    return asked(type="time_series", function=function, window=WINDOW, **keys)
+
+
+FEATURES: list[PlanFeature] = [
+    series("ewma", field="value", half_life=40 * SECOND),
+    series("ewma", field="value", half_life=SECOND // 7),
+    series("decayed_sum", field="value", half_life=100 * SECOND, step=30 * SECOND),
+    series("decayed_sum", half_life=33 * SECOND, step=7),
+    series("rate"),
+    series("rate", field="value", per=60 * SECOND),
+    series("velocity", field="value"),
+    series("velocity", field="value", per=3600 * SECOND),
+    series("acceleration", field="value", per=60 * SECOND),
+    series("autocorrelation", field="value", lag=1),
+    series("autocorrelation", field="value", lag=5),
+    series("time_since_last", step=SECOND),
+    series("time_since_last", step=13 * SECOND, field="value"),
+    series("time_since_first", step=60 * SECOND),
+    series("duration"),
+    series("mean_gap"),
+    series("burst", recent=200 * SECOND),
+    series("anomaly_score", field="value"),
+]
+
+
+def run(
+    segments: Segments, end: int, features: list[PlanFeature] = FEATURES, windows: int = 2
+) -> tuple[Floats, Indexes]:
+    wanted = [
+        (row * windows + window, feature, window)
+        for row, feature in enumerate(features)
+        for window in range(windows)
+    ]
+    n = segments.lows.shape[1]
+    out = np.full((len(wanted), n), np.nan)
+    valid_until = np.full(n, FAR)
+    with np.errstate(all="ignore"):
+        compute_series(SeriesPlan(wanted), segments, np.full(windows, end), out, valid_until)
+    return out, valid_until
+
+
+def oracle(feature: PlanFeature, rows: pd.DataFrame, end: int) -> float:
+    function = feature["function"]
+    times, seconds = rows["time"], (rows["time"] - end) / SECOND
+    values = rows["value"] if "field" in feature else pd.Series(1.0, rows.index)
+    n, unit = len(rows), feature.get("per", SECOND) / SECOND
+    if function == "rate":
+        return float(values.sum() / (feature["window"]["time"] / SECOND / unit))
+    if function == "decayed_sum":
+        at = math.floor(end / feature["step"]) * feature["step"]
+        return math.fsum(
+            value * 0.5 ** (max(0, at - time) / feature["half_life"])
+            for value, time in zip(values, times, strict=True)
+        )
+    if n == 0:
+        return math.nan
+    if function == "ewma":
+        half_life: Any = pd.Timedelta(feature["half_life"], "us")
+        return float(values.ewm(halflife=half_life, times=pd.to_datetime(times, unit="us")).mean().iloc[-1])
+    if function == "velocity":
+        return float((values.diff() / (seconds.diff() / unit)).iloc[-1])
+    if function == "acceleration":
+        velocities = values.diff() / (seconds.diff() / unit)
+        middles = (seconds + seconds.shift()) / 2 / unit
+        return float((velocities.diff() / middles.diff()).iloc[-1])
+    if function == "autocorrelation":
+        lag = feature["lag"]
+        if values[lag:].nunique() < 2 or values[:-lag].nunique() < 2:
+            return math.nan
+        return float(values.autocorr(lag))
+    if function in ("time_since_last", "time_since_first"):
+        time = times.iloc[-1 if function == "time_since_last" else 0]
+        return float(math.floor((end - time) / feature["step"]) * feature["step"] / SECOND)
+    if function == "duration":
+        return float(seconds.iloc[-1] - seconds.iloc[0]) if n > 1 else 0.0
+    if function == "mean_gap":
+        return float(np.mean(np.diff(times)) / SECOND) if n > 1 else math.nan
+    if function == "burst":
+        recent = feature["recent"]
+        now = int((times > end - recent).sum())
+        rest = (n - now) / (feature["window"]["time"] - recent)
+        return now / recent / rest if rest else math.nan
+    assert function == "anomaly_score"
+    deviation = 1.4826 * (values - values.median()).abs().median()
+    return float((values.iloc[-1] - values.median()) / deviation) if deviation else math.nan
+
+
+def scale(feature: PlanFeature, rows: pd.DataFrame) -> float:
+    """Greatest of the terms that a sum or a difference is made of, in the units of the result."""
+    if not len(rows):
+        return 0.0
+    terms = float(rows["value"].abs().max())
+    if feature["function"] in ("ewma", "rate", "decayed_sum"):
+        return terms * len(rows)
+    if feature["function"] == "autocorrelation":
+        return 1.0
+    if feature["function"] in ("velocity", "acceleration"):
+        gaps = rows["time"].diff().tail(2) / feature.get("per", SECOND)
+        least = float(gaps[gaps > 0].min())
+        # The oracle's gaps are differences of seconds in floats.
+        return (
+            terms / least * max(1.0, 1 / least) * max(1.0, SECOND / least / feature.get("per", SECOND) / 1e3)
+        )
+    return 0.0
+
+
+def test_every_function_is_asked() -> None:
+    assert {feature["function"] for feature in FEATURES} == set(SERIES)
+
+
+def test_a_function_that_is_not_known_is_refused() -> None:
+    with pytest.raises(ValueError, match="'tides'"):
+        SeriesPlan([(0, series("tides"), 0)])
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), entities=st.integers(1, 5), rows=st.sampled_from([0, 3, 10, 300]))
+def test_equal_pandas(seed: int, entities: int, rows: int) -> None:
+    stretched = random_stretches(np.random.default_rng(seed), entities, rows)
+    out, _ = run(stretched.segments, stretched.end)
+    for row, feature in enumerate(FEATURES):
+        for window in range(2):
+            for entity in range(entities):
+                frame = stretched.frame(window, entity)
+                wanted = oracle(feature, frame, stretched.end)
+                found = out[row * 2 + window, entity]
+                assert close(found, wanted, scale(feature, frame)), (feature, found, wanted)
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), entities=st.integers(2, 6), rows=st.sampled_from([3, 10, 300]))
+def test_alone_and_among_many_have_the_same_bits(seed: int, entities: int, rows: int) -> None:
+    stretched = random_stretches(np.random.default_rng(seed), entities, rows)
+    many, untils = run(stretched.segments, stretched.end)
+    for entity in range(entities):
+        alone, until = run(stretched.alone(entity), stretched.end)
+        assert alone.tobytes() == many[:, entity].tobytes()
+        assert until[0] == untils[entity]
+
+
+MOVING = [
+    feature
+    for feature in FEATURES
+    if feature["function"] in ("decayed_sum", "time_since_last", "time_since_first", "burst")
+]
+
+
+@settings(max_examples=150, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), rows=st.integers(0, 6), offset=st.sampled_from([0, BACK]))
+@pytest.mark.parametrize("feature", FEATURES, ids=lambda feature: str(feature["function"]))
+def test_nothing_changes_before_valid_until(feature: PlanFeature, seed: int, rows: int, offset: int) -> None:
+    rng = np.random.default_rng(seed)
+    stretched = random_stretches(rng, 1, rows)
+    late: PlanFeature = {**feature, "window": {**WINDOW, "offset": offset}}  # type: ignore[typeddict-item]
+    now, until = run(stretched.segments, stretched.end, [late], 1)
+    as_of = stretched.end + offset
+    if feature not in MOVING or not len(stretched.frame(0, 0)):
+        assert until[0] == FAR
+        return
+    if feature["function"] == "burst" and until[0] == FAR:
+        assert (stretched.frame(0, 0)["time"] <= stretched.end - feature["recent"]).all()
+        return
+    assert as_of < until[0] < FAR
+    for moment in (int(rng.integers(as_of, until[0])), int(until[0]) - 1):
+        then, _ = run(stretched.segments, moment - offset, [late], 1)
+        assert then.tobytes() == now.tobytes()
+    then, after = run(stretched.segments, int(until[0]) - offset, [late], 1)
+    assert after[0] > until[0]
+    if feature["function"] in ("time_since_last", "time_since_first"):
+        assert then[0, 0] > now[0, 0]
+    if feature["function"] == "burst" and math.isfinite(now[0, 0]):
+        assert then[0, 0] < now[0, 0]
+
+
+def segments(times: list[int], values: list[float]) -> Stretched:
+    made = Segments(
+        np.array([*values, np.nan]),
+        np.array([*times, 0]),
+        np.array([[0]]),
+        np.array([[len(times)]]),
+    )
+    return Stretched(made, max(times, default=0), 0)
+
+
+def test_equal_times_have_no_velocity() -> None:
+    two = segments([SECOND, SECOND], [1.0, 2.0])
+    out, _ = run(two.segments, two.end, [series("velocity", field="value")], 1)
+    assert not np.isfinite(out).any()
+
+
+def test_equal_values_have_no_autocorrelation_and_no_anomaly_score() -> None:
+    # The mean of three of these is not exactly their value.
+    equal = segments([1, 2, 3, 4], [0.1] * 4)
+    wanted = [series("autocorrelation", field="value", lag=1), series("anomaly_score", field="value")]
+    out, _ = run(equal.segments, equal.end, wanted, 1)
+    assert not np.isfinite(out).any()
+
+
+def test_an_offset_as_great_as_the_values_differ_little() -> None:
+    values = [1e9 + 0.1, 1e9 - 0.1, 1e9 + 0.1, 1e9 + 0.05]
+    great = segments([SECOND, 2 * SECOND, 3 * SECOND, 4 * SECOND], values)
+    wanted = [series("autocorrelation", field="value", lag=1), series("velocity", field="value")]
+    out, _ = run(great.segments, great.end, wanted, 1)
+    assert out[0, 0] == pytest.approx(pd.Series(values).autocorr(1), rel=1e-7)
+    assert out[1, 0] == values[-1] - values[-2]
+
+
+def test_infinite_values_give_nothing_finite() -> None:
+    infinite = segments([1, 2, 3], [1.0, np.inf, -np.inf])
+    wanted = [
+        series(name, field="value", half_life=SECOND, step=SECOND, lag=1)
+        for name in (
+            "ewma",
+            "decayed_sum",
+            "rate",
+            "velocity",
+            "acceleration",
+            "autocorrelation",
+            "anomaly_score",
+        )
+    ]
+    out, _ = run(infinite.segments, infinite.end, wanted, 1)
+    assert not np.isfinite(out).any()
