@@ -6,19 +6,25 @@ import { CLOCK_MODES } from '../../src/registry/clock-section.ts';
 import { DURATION_UNITS } from '../../src/registry/durations.ts';
 import { renderExpression } from '../../src/registry/expression-text.ts';
 import {
+  AGGREGATION_KEYS,
   AGGREGATIONS,
   DEFAULTS,
   FEATURE_TYPES,
   FIELD_TYPES,
+  FUNCTION_KEYS,
   FUNCTIONS,
   GRAMMAR,
   LIMITS,
   OPERATORS,
+  type OwnKey,
+  SEVERAL,
 } from '../../src/registry/grammar.ts';
 import { parseRegistry } from '../../src/registry/load.ts';
-import type { Expression, Operator } from '../../src/registry/view.ts';
+import type { Aggregation, Expression, Operator, SeriesFunction } from '../../src/registry/view.ts';
 
 const text = readFileSync(new URL('../../docs/FEATURES.md', import.meta.url), 'utf8');
+/** By the first of them: the words of each heading row. */
+const titles = new Map<string, string[]>();
 const tables = readTables(text);
 
 /** By the first word of the heading row: the cells of each row. */
@@ -34,6 +40,7 @@ function readTables(markdown: string): Map<string, string[][]> {
           .split('|')
           .map((cell) => cell.trim()),
       );
+    titles.set(heading![0]!, heading!);
     found.set(heading![0]!, rows);
   }
   return found;
@@ -78,17 +85,71 @@ test('the words', () => {
   same('Clock mode', CLOCK_MODES);
   same('Field type', FIELD_TYPES);
   same('Feature type', FEATURE_TYPES);
-  same('Aggregation', Object.keys(AGGREGATIONS));
+  same('Aggregation', [...Object.keys(AGGREGATIONS), ...Object.keys(SEVERAL)]);
   same('Function', Object.keys(FUNCTIONS));
   same('Operator', (Object.keys(OPERATORS) as Operator[]).map(sample));
   same('Limit', Object.keys(LIMITS));
 });
 
-test('the field types of each aggregation', () => {
-  for (const [aggregation, , types] of tables.get('Aggregation')!) {
-    const name = aggregation!.slice(1, -1) as keyof typeof AGGREGATIONS;
-    assert.is(types, AGGREGATIONS[name].map((type) => `\`${type}\``).join(' '), name);
+/** The column of a table, by the name in the first. */
+function column(heading: string, title: string): Map<string, string> {
+  const place = titles.get(heading)!.indexOf(title);
+  assert.ok(place > 0, `the table of "${heading}" has no column "${title}"`);
+  return new Map(tables.get(heading)!.map((row) => [row[0]!.slice(1, -1), row[place]!]));
+}
+
+const code = (words: readonly string[]): string =>
+  words.length === 0 ? 'none' : words.map((word) => `\`${word}\``).join(' ');
+
+/** As `q` (`approximate`): what may be left out in parentheses. */
+function keysOf(word: string, keys: Readonly<Record<string, OwnKey>>): string {
+  const own = Object.entries(keys).filter(([, { of }]) => of.includes(word));
+  return own.map(([key, { such }]) => (such === undefined ? `(\`${key}\`)` : `\`${key}\``)).join(' ') || 'none';
+}
+
+test('the field types and keys of each aggregation', () => {
+  const types = column('Aggregation', 'Field types');
+  const keys = column('Aggregation', 'Keys');
+  for (const name of types.keys()) {
+    const planned = SEVERAL[name as keyof typeof SEVERAL] ?? name;
+    assert.is(types.get(name), code(AGGREGATIONS[planned as Aggregation]), name);
+    assert.is(keys.get(name), keysOf(name, AGGREGATION_KEYS), name);
   }
+});
+
+test('the field types and keys of each function', () => {
+  const types = column('Function', 'Field types');
+  const keys = column('Function', 'Keys');
+  for (const name of types.keys()) {
+    assert.is(types.get(name), code(FUNCTIONS[name as SeriesFunction]), name);
+    assert.is(keys.get(name), keysOf(name, FUNCTION_KEYS), name);
+  }
+});
+
+test('what every aggregation and function tells of itself', () => {
+  const costs = namesIn('Cost');
+  for (const heading of ['Aggregation', 'Function']) {
+    for (const row of tables.get(heading)!) assert.ok(!row.includes(''), `${heading}: ${row[0]}`);
+    for (const [name, cost] of column(heading, 'Cost')) assert.ok(costs.includes(cost.slice(1, -1)), name);
+    for (const [name, oracle] of column(heading, 'Oracle')) assert.match(oracle, '`', name);
+    assert.is(column(heading, 'Null').size, tables.get(heading)!.length);
+  }
+  assert.is(column('Function', '`valid_until`').size, column('Function', 'Unit').size);
+});
+
+test('the keys of windows', () => {
+  const series: readonly string[] = GRAMMAR.time_series.optional;
+  const others = ['field', 'source', 'description'];
+  same(
+    'Window key',
+    GRAMMAR.statistical.optional.filter((key) => series.includes(key) && !others.includes(key)),
+  );
+});
+
+test('every aggregation and function stands in an example', () => {
+  const examples = [...text.matchAll(/^```yaml\n([\s\S]*?)^```$/gm)].map((match) => match[1]).join('');
+  for (const name of namesIn('Aggregation')) assert.match(examples, new RegExp(`aggregation: ${name}\\b`));
+  for (const name of namesIn('Function')) assert.match(examples, new RegExp(`function: ${name}\\b`));
 });
 
 test('the limits', () => {
