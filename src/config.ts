@@ -24,6 +24,11 @@ export const OPTIONS = {
   workers: { default: 0, min: 0, max: 256, description: 'Python workers; 0: one a core' },
   shards: { default: 64, min: 1, max: 4096, description: 'Virtual shards, fixed when the data folder is made' },
   python: { default: '', description: 'Python interpreter; empty: .venv/bin/python beside the package, else python3' },
+  registry_watch: {
+    default: 'on',
+    choices: ['on', 'off'],
+    description: 'Read the registry again when its file or a Python module beside it changes; SIGHUP does at any time',
+  },
   log_level: {
     default: 'info',
     choices: ['trace', 'debug', 'info', 'warn', 'error', 'silent'],

@@ -5,11 +5,11 @@
 import { Alerts } from './alerts/alerts.ts';
 import { FeatureCache } from './cache/cache.ts';
 import { Upkeep } from './cache/upkeep.ts';
-import { type Clock, EventClock, type Micros, type Timers, WallClock } from './clock.ts';
+import { type Clock, EventClock, type Micros, type TimerHandle, type Timers, WallClock } from './clock.ts';
 import type { Config } from './config.ts';
 import { Drift, type Pool } from './drift/drift.ts';
 import { Sampler } from './drift/sampler.ts';
-import type { ErrorBody } from './errors.ts';
+import { type ErrorBody, HeadraceError } from './errors.ts';
 import { Fleet } from './fleet/fleet.ts';
 import type { Job } from './fleet/job.ts';
 import type { Link } from './fleet/link.ts';
@@ -19,16 +19,21 @@ import { entityIdProblem } from './ingest/entity-id.ts';
 import { Ingest } from './ingest/ingest.ts';
 import { publish } from './ingest/publish.ts';
 import { Push } from './push/push.ts';
-import type { Registry } from './registry/view.ts';
+import { allViews } from './registry/all-views.ts';
+import { type Change, nameOf } from './registry/reload.ts';
+import type { Registry, View } from './registry/view.ts';
 import { Serve } from './serve/serve.ts';
 import { Dictionaries } from './store/dictionaries.ts';
-import type { AddedBatch, CommitGroup } from './store/log-row.ts';
+import type { AddedBatch, CommitGroup, SchemaSpec } from './store/log-row.ts';
 import type { LogState, Store } from './store/store.ts';
 import { RowWriters } from './values/json.ts';
 import type { ComputedBlock } from './values/row.ts';
 import { Touched } from './values/touched.ts';
 import { Values } from './values/values.ts';
 import { textFrame } from './ws/frame.ts';
+
+/** No request has a later deadline: after so long nobody waits for a value of a view that is no more. */
+const LEAVING_MS = 61_000;
 
 export interface CoreParts {
   config: Config;
@@ -69,11 +74,21 @@ export class Core {
   readonly #values: Values;
   readonly #sampler: Sampler;
   readonly #upkeep: Upkeep;
+  readonly #store: Store;
+  readonly #timers: Timers;
   #head: number;
+  #registry: Registry;
+  #schemas: Record<string, SchemaSpec>;
+  /** Views of former registries, on which requests may be under way, with what ends that time. */
+  readonly #leaving = new Map<View, TimerHandle>();
 
   constructor(parts: CoreParts) {
     const { config, registry, timers, state, store, random } = parts;
     this.#head = state.position;
+    this.#registry = registry;
+    this.#schemas = state.schemas;
+    this.#store = store;
+    this.#timers = timers;
     this.newest = new Map(Object.entries(state.newest));
     this.#eventClock = registry.clock.mode === 'event' ? new EventClock() : null;
     this.#eventClock?.advance(state.clock);
@@ -134,7 +149,7 @@ export class Core {
       defer: parts.defer,
     });
     this.ingest = new Ingest({
-      registry: () => registry,
+      registry: () => this.#registry,
       codes: this.#dictionaries,
       append: (batch) => store.append(batch),
       wallMicros,
@@ -188,6 +203,31 @@ export class Core {
     return this.#head;
   }
 
+  /** The one that serves now. */
+  get registry(): Registry {
+    return this.#registry;
+  }
+
+  /**
+   * Another registry takes over, within this turn: what is resolved after it finds all rooms ready for it. What was
+   * resolved before is answered by the plans that it was resolved to.
+   * @param schemas all of the log, those of the new sources included, which {@link Store.define} has written
+   */
+  takeOver({ registry, gone, renewed }: Change, schemas: Record<string, SchemaSpec>): void {
+    this.#schemas = schemas;
+    this.#registry = registry;
+    for (const { view } of gone) this.#leave(view);
+    this.#sendPlans();
+    this.#store.use([...registry.sources.values()]);
+    for (const { view, redefined } of gone) {
+      this.push.end(view, redefined ? redefinition(view) : removal(view));
+      this.cache.forget(view);
+    }
+    for (const view of renewed) this.push.renew(view);
+    this.drift.reload([...registry.views.values()].flat());
+    this.push.flush();
+  }
+
   /** A transaction of the log is on disk: makes it visible, then answers for it. */
   committed(group: CommitGroup): void {
     publish(group, {
@@ -219,9 +259,27 @@ export class Core {
   }
 
   close(): void {
+    for (const timer of this.#leaving.values()) this.#timers.clearTimeout(timer);
+    this.#leaving.clear();
     this.drift.stop();
     this.push.close();
     this.#upkeep.close();
+  }
+
+  #leave(view: View): void {
+    const timer = this.#timers.setTimeout(() => {
+      this.#leaving.delete(view);
+      this.#sendPlans();
+      // Rows of requests that were under way; unless the version has come back meanwhile.
+      const { name, version, hash } = view;
+      const isBack = (one: View) => one.name === name && one.version === version && one.hash === hash;
+      if (!allViews(this.#registry).some(isBack)) this.cache.forget(view);
+    }, LEAVING_MS);
+    this.#leaving.set(view, timer);
+  }
+
+  #sendPlans(): void {
+    this.fleet.reload(this.#registry, [...this.#leaving.keys()], this.#schemas);
   }
 
   #jobs(added: readonly AddedBatch[]): Job[] {
@@ -232,7 +290,8 @@ export class Core {
   }
 
   #computed(block: ComputedBlock, jobs: Job[], live: boolean): void {
-    if (live) {
+    // A row made for one request is nobody else's.
+    if (live && !block.ofRequest) {
       this.#values.accept(
         block,
         jobs.map(({ code }) => code),
@@ -249,3 +308,9 @@ export class Core {
     this.#sampler.returned(jobs);
   }
 }
+
+const removal = (view: View): HeadraceError =>
+  new HeadraceError('version_removed', `${nameOf(view)} was removed from the registry; take another version`);
+
+const redefinition = (view: View): HeadraceError =>
+  new HeadraceError('definition_changed', `${nameOf(view)} has another definition now; subscribe again`);

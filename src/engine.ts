@@ -14,12 +14,14 @@ import { type Loaded, type LoadOptions, loadFile } from './ingest/load.ts';
 import { Metrics } from './observe/metrics.ts';
 import { subscriptionService } from './push/subscription-service.ts';
 import { describeRegistry } from './registry/describe.ts';
+import type { LoadedRegistry } from './registry/load-thread.ts';
 import type { Registry } from './registry/view.ts';
+import { Reloads } from './reload.ts';
 import { featureService } from './serve/feature-service.ts';
 import { Replies } from './serve/replies.ts';
 import { StoreThread } from './store/client.ts';
 import type { Durability } from './store/store.ts';
-import type { Readiness } from './wire/bodies.ts';
+import type { Readiness, ReloadAnswer } from './wire/bodies.ts';
 import { asHeadraceError } from './wire/checks.ts';
 import type { Service } from './wire/service.ts';
 import { WebSocketEdge } from './ws/server.ts';
@@ -29,6 +31,16 @@ const { version } = createRequire(import.meta.url)('../package.json') as { versi
 /** How long after the drain's deadline connections and workers get before they are cut off. */
 const CUT_OFF_MS = 500;
 
+const LOAD_THREAD = new URL(
+  import.meta.url.endsWith('.ts') ? './registry/load-thread.ts' : './registry/load-thread.js',
+  import.meta.url,
+).href;
+
+export interface EngineOptions {
+  /** Take view versions whose definition is another one than when they were first served. */
+  forceDefinitions?: boolean;
+}
+
 export interface Engine {
   /** `http://HOST:PORT`; WebSockets are at its `/ws`. */
   url: string;
@@ -36,6 +48,13 @@ export interface Engine {
   readonly position: number;
   /** Every shard has an owner that takes work. */
   fleetReady: Promise<void>;
+  /**
+   * Reads the registry's file again, and lets it take over where it is right.
+   *
+   * @param force take changed definitions under unchanged versions
+   * @throws HeadraceError `invalid_registry` or `store_unavailable`, and then the one before serves on
+   */
+  reload(force?: boolean): Promise<ReloadAnswer>;
   /** Brings a file into the log; the engine is not ready meanwhile. */
   load(options: Omit<LoadOptions, 'python'>): Promise<Loaded>;
   /** It cannot go on, for the store broke or no worker could be started: resolves with why. */
@@ -44,8 +63,16 @@ export interface Engine {
   stop(): Promise<void>;
 }
 
-/** @throws HeadraceError where the host, the data folder or the port cannot be used */
-export async function startEngine(config: Config, registry: Registry, logger: Logger): Promise<Engine> {
+/**
+ * @throws HeadraceError where the host, the data folder or the port cannot be used
+ * @throws RegistryError where the registry defines a version otherwise than it was
+ */
+export async function startEngine(
+  config: Config,
+  declared: Registry,
+  logger: Logger,
+  { forceDefinitions = false }: EngineOptions = {},
+): Promise<Engine> {
   assertHost(config);
   const python = findPython(config.python);
   const timers = systemTimers;
@@ -62,8 +89,8 @@ export async function startEngine(config: Config, registry: Registry, logger: Lo
       commitBytesMax: config.commit_bytes_max,
       batchKeyDays: config.batch_key_days,
       alertRing: config.alert_ring,
-      sources: [...registry.sources.values()],
-      clock: registry.clock,
+      sources: [...declared.sources.values()],
+      clock: declared.clock,
     },
     {
       committed: (group) => {
@@ -74,6 +101,13 @@ export async function startEngine(config: Config, registry: Registry, logger: Lo
       failed: (error) => fail(error),
     },
   );
+  const load = async (path: string): Promise<LoadedRegistry> => pool.run({ path }, { filename: LOAD_THREAD });
+  const reloads = new Reloads({ store, state, load, logger });
+  const registry = await reloads.begin(declared, forceDefinitions).catch(async (error: unknown) => {
+    await store.close();
+    throw error;
+  });
+  const reload = (force = false) => reloads.reload(core, force);
   const pool = new Piscina({ minThreads: 1, maxThreads: config.threads, idleTimeout: 60_000 });
   core = new Core({
     config,
@@ -91,7 +125,7 @@ export async function startEngine(config: Config, registry: Registry, logger: Lo
   });
   const metrics = new Metrics(metricSources(core, store), timers);
   const status = { loading: null as string | null, draining: false };
-  const service = makeService(core, store, pool, config, registry, status);
+  const service = makeService(core, store, pool, config, reload, status);
   const admit = hostGuard();
   const context = { service, config, metrics, timers, log: logger };
   const ws = new WebSocketEdge({ ...context, random: Math.random }, admit);
@@ -120,6 +154,7 @@ export async function startEngine(config: Config, registry: Registry, logger: Lo
     },
     fleetReady: core.fleet.ready,
     failed,
+    reload,
     async load(options) {
       const { onProgress } = options;
       status.loading = `${options.file} is being loaded`;
@@ -154,7 +189,7 @@ function makeService(
   store: StoreThread,
   pool: Piscina,
   config: Config,
-  registry: Registry,
+  reload: (force: boolean) => Promise<ReloadAnswer>,
   status: Status,
 ): Service {
   const epoch = randomUUID();
@@ -167,7 +202,12 @@ function makeService(
   return {
     epoch,
     server: `headrace/${version}`,
-    features: featureService({ registry: () => registry, serve: core.serve, replies, timeoutMs: config.timeout_ms }),
+    features: featureService({
+      registry: () => core.registry,
+      serve: core.serve,
+      replies,
+      timeoutMs: config.timeout_ms,
+    }),
     ingest: {
       rows: (source, events, key, done) => core.ingest.rows(source, events, key, done),
       columns: (source, columns, key, done) => core.ingest.columns(source, columns, key, done),
@@ -190,10 +230,18 @@ function makeService(
     }),
     alerts: core.alerts,
     status: {
-      registry: () => describeRegistry(registry),
+      registry: () => describeRegistry(core.registry),
       fleet: () => core.fleet.status(),
       drift: () => core.drift.status(),
       ready: () => readiness(core, status),
+    },
+    registry: {
+      reload(force, done) {
+        reload(force).then(
+          (answer) => done(null, answer),
+          (error: unknown) => done(asHeadraceError(error), null),
+        );
+      },
     },
   };
 }
@@ -214,7 +262,10 @@ function metricSources(core: Core, store: StoreThread): ConstructorParameters<ty
     alerts: () => core.alerts.firing(),
     fleet: () => core.fleet.status(),
     log: () => ({ position: core.head, inflightBytes: store.bytesInFlight }),
-    freshness: () => [...core.newest].map(([source, newest]) => ({ source, seconds: secondsSince(newest) })),
+    freshness: () =>
+      [...core.newest]
+        .filter(([source]) => core.registry.sources.has(source))
+        .map(([source, newest]) => ({ source, seconds: secondsSince(newest) })),
     push: () => core.push,
   };
 }

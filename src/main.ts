@@ -74,7 +74,8 @@ const serve = program
   .description('Start the engine on a registry; SIGTERM or Ctrl-C drains it, a second one ends it at once')
   .argument('<registry>', 'features.yaml')
   .option('--load <SOURCE=FILE>', 'load a Parquet, CSV or NDJSON file before being ready; may be repeated', collect)
-  .option('--load-until <time>', 'load events up to and including this time (ISO 8601)');
+  .option('--load-until <time>', 'load events up to and including this time (ISO 8601)')
+  .option('--force-definitions', 'serve versions whose definition is another one than when they were first served');
 for (const [name, option] of Object.entries(OPTIONS)) {
   serve.option(`${flagOf(name)} <value>`, describe(option));
 }
@@ -82,7 +83,7 @@ serve.addHelpText(
   'after',
   '\nExit status: 0 after a stop that was asked for, 1 where it could not start or broke, 2 for wrong options.',
 );
-serve.action(async (registry: string, flags: Record<string, string | string[]>) => {
+serve.action(async (registry: string, flags: Record<string, string | string[] | boolean>) => {
   const given = Object.keys(OPTIONS).flatMap((name): [string, string][] => {
     const value = flags[name.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase())];
     return typeof value === 'string' ? [[name, value]] : [];
@@ -91,6 +92,7 @@ serve.action(async (registry: string, flags: Record<string, string | string[]>) 
     registry,
     config: parseConfig(Object.fromEntries(given)),
     load: (flags['load'] ?? []) as string[],
+    forceDefinitions: flags['forceDefinitions'] === true,
     ...(flags['loadUntil'] === undefined ? {} : { loadUntil: flags['loadUntil'] as string }),
   };
   const { serveCommand } = await import('./cli/serve.ts');

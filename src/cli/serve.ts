@@ -1,6 +1,7 @@
 /** `headrace serve`: the engine, until it is told to end. */
 import { existsSync } from 'node:fs';
 import cliProgress from 'cli-progress';
+import type { Logger } from 'pino';
 import { type Micros, systemTimers } from '../clock.ts';
 import type { Config } from '../config.ts';
 import { type Engine, startEngine } from '../engine.ts';
@@ -8,6 +9,7 @@ import { HeadraceError } from '../errors.ts';
 import { createLog } from '../observe/log.ts';
 import { loadRegistry } from '../registry/load.ts';
 import type { Registry, Source } from '../registry/view.ts';
+import { type Watcher, watchRegistry } from '../registry/watch.ts';
 import { parseTime } from '../wire/time.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -17,6 +19,8 @@ export interface ServeOptions {
   /** `SOURCE=FILE`, loaded in this order before the engine is ready. */
   load: string[];
   loadUntil?: string;
+  /** Serve versions whose definition is another one than when they were first served. */
+  forceDefinitions: boolean;
 }
 
 interface Load {
@@ -38,7 +42,13 @@ export async function serveCommand(
 ): Promise<number> {
   const registry = await loadRegistry(options.registry);
   const loads = parseLoads(options, registry);
-  const engine = await startEngine(options.config, registry, createLog(options.config));
+  const { config, forceDefinitions } = options;
+  const logger = createLog(config);
+  const engine = await startEngine(config, registry, logger, { forceDefinitions });
+  // What comes of it stands in the log.
+  const reload = () => void engine.reload().catch(() => undefined);
+  const watcher = config.registry_watch === 'on' ? watch(registry, logger, reload) : null;
+  process.on('SIGHUP', reload);
   const asked = new Promise<null>((resolve) => {
     if (stopping.aborted) resolve(null);
     stopping.addEventListener('abort', () => resolve(null), { once: true });
@@ -54,8 +64,16 @@ export async function serveCommand(
     if (failure !== null) terminal.err(`headrace serve: ${failure.message}\n`);
     return failure === null ? 0 : 1;
   } finally {
+    watcher?.close();
     await engine.stop();
+    process.off('SIGHUP', reload);
   }
+}
+
+function watch({ path }: Registry, logger: Logger, changed: () => void): Watcher {
+  return watchRegistry(path, systemTimers, changed, (error) => {
+    logger.warn({ err: error }, 'the registry is not watched any more; SIGHUP and POST /registry/reload read it again');
+  });
 }
 
 async function becomeReady(engine: Engine, loads: Load[], terminal: Terminal, stopping: AbortSignal): Promise<true> {

@@ -10,6 +10,7 @@ import type { HttpContext } from './context.ts';
 import { ARROW_TYPE, eventRoutes, NDJSON_TYPE } from './events.ts';
 import { featureRoutes } from './features.ts';
 import { openApi } from './openapi.ts';
+import { registryRoutes } from './registry.ts';
 import { sendJson, sendProblem } from './reply.ts';
 import type { Route } from './route.ts';
 import { statusRoutes } from './status.ts';
@@ -52,7 +53,12 @@ export function httpEdge(context: HttpContext, admit: (request: IncomingMessage)
         else refuse(context, response, refusal);
       }),
   });
-  const routes = [...featureRoutes(context), ...eventRoutes(context), ...statusRoutes(context)];
+  const routes = [
+    ...featureRoutes(context),
+    ...eventRoutes(context),
+    ...statusRoutes(context),
+    ...registryRoutes(context),
+  ];
   routes.push(...describing(routes, service.server));
   parseBodies(app);
   for (const { method, path, handle } of routes) {

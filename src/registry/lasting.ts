@@ -81,7 +81,7 @@ function definitionRefusals(registry: Registry, { definitions }: Lasting): Refus
   return newDefinitions(registry, definitions).flatMap((view) => {
     const known = definitions.get(versionKey(view.name, view.version));
     if (known === undefined) return [];
-    const what = `view ${view.name}, version ${view.version}, is defined otherwise than from position ${known.position} on`;
+    const what = `view ${view.name}, version ${view.version}, is defined otherwise than it was from position ${known.position} on`;
     const fix =
       'give it a new version, or force it: headrace serve --force-definitions, POST /registry/reload {"force": true}';
     const message = `${what}: ${differenceOf(known.plan, view.plan)}; ${fix}`;

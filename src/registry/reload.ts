@@ -50,7 +50,7 @@ export function changeOf(before: Registry, after: Registry): Change {
 }
 
 /** How a version, or the view of a service, is called in answers and log lines. */
-function nameOf({ name, version }: View): string {
+export function nameOf({ name, version }: View): string {
   return version === 'service' ? `service ${name}` : `${name}@${version}`;
 }
 

@@ -3,6 +3,7 @@ import { type Static, Type } from 'typebox';
 import {
   Alert,
   alertFields,
+  answered,
   errorFields as allErrorFields,
   ingestOutcome,
   moment,
@@ -12,7 +13,6 @@ import {
   ValueRow,
 } from './parts.ts';
 
-const view = { view: Type.String(), version: Type.String() };
 // A problem document says `detail` where a message says `message`.
 const { message: _message, ...errorFields } = allErrorFields;
 const text = Type.String();
@@ -50,11 +50,11 @@ export const Problem = Type.Object(
   { description: 'An error' },
 );
 
-export const FeaturesAnswer = Type.Intersect([Type.Object(view), ValueRow], {
+export const FeaturesAnswer = Type.Intersect([Type.Object(answered), ValueRow], {
   description: 'The values of one entity',
 });
 
-export const BatchAnswer = Type.Object({ ...view, rows: Rows }, { description: 'The values of many entities' });
+export const BatchAnswer = Type.Object({ ...answered, rows: Rows }, { description: 'The values of many entities' });
 
 export const EventsAnswer = Type.Object(
   {
@@ -101,7 +101,7 @@ const duration = Type.String({ description: 'As in the registry: a number and ms
 
 const RegistryFeature = Type.Object({
   name: text,
-  type: Type.String({ description: 'statistical, time_series or expression' }),
+  type: Type.String({ description: 'statistical, time_series, expression, request or python' }),
   output: Type.String({ description: 'float64, int64, bool, string or timestamp' }),
   description: Type.Optional(text),
   definition: details('How it is computed'),
@@ -131,6 +131,11 @@ const RegistryView = Type.Object({
       version: text,
       hash: Type.String({ description: 'Definition hash' }),
       history: duration,
+      deprecated: Type.Unsafe<string | null>({
+        type: ['string', 'null'],
+        description: 'ISO date from which callers are warned',
+      }),
+      inputs: Type.Record(Type.String(), Type.String(), { description: 'Types by input of a request' }),
       features: Type.Array(RegistryFeature),
     }),
   ),
@@ -150,6 +155,32 @@ export const RegistryAnswer = Type.Object(
   { description: 'What is declared' },
 );
 export type RegistryAnswer = Static<typeof RegistryAnswer>;
+
+export const ReloadBody = Type.Object(
+  {
+    force: Type.Optional(
+      Type.Boolean({
+        description: 'Take definitions that have changed under an unchanged version; false where left out',
+      }),
+    ),
+  },
+  { description: 'Read the registry again' },
+);
+
+const versionNames = (description: string) => Type.Array(text, { description });
+
+export const ReloadAnswer = Type.Object(
+  {
+    position: Position,
+    added: versionNames('`VIEW@VERSION`, and `service NAME`, that are new'),
+    removed: versionNames('Those that are no more'),
+    changed: versionNames('Those with another definition or other options'),
+    unchanged: versionNames('Those that go on with all that was computed'),
+    sources: versionNames('Sources that are new, no more, or otherwise declared'),
+  },
+  { description: 'The registry was read again and serves; its definitions hold from `position` on' },
+);
+export type ReloadAnswer = Static<typeof ReloadAnswer>;
 
 const FleetWorker = Type.Object({
   slot: Type.Integer({ minimum: 0, description: 'Place in the fleet; a new process takes it over' }),
@@ -183,12 +214,26 @@ const FleetWorker = Type.Object({
   }),
 });
 
+const FeatureFailures = Type.Object({
+  view: text,
+  version: text,
+  feature: text,
+  reason: Type.Unsafe<'raised' | 'timed_out' | 'wrong_output'>({
+    type: 'string',
+    description: 'raised, timed_out or wrong_output',
+  }),
+  rows: Type.Integer({ minimum: 0, description: 'Values that are null for it, since the definition is served' }),
+  message: Type.String({ description: 'Of the newest: file, line, function, and what was wrong' }),
+  as_of: Type.String({ description: 'Of the newest, ISO 8601' }),
+});
+
 export const FleetAnswer = Type.Object(
   {
     ready: Type.Boolean({ description: 'Every shard has an owner that takes work' }),
     position: Type.Integer({ minimum: 0, description: 'Head of the log that the fleet knows' }),
     shards: count,
     workers: Type.Array(FleetWorker),
+    failures: Type.Array(FeatureFailures, { description: 'What goes wrong in Python features, by kind' }),
   },
   { description: 'The Python workers' },
 );

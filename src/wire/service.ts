@@ -16,6 +16,7 @@ import type {
   LastBatch,
   Readiness,
   RegistryAnswer,
+  ReloadAnswer,
 } from './bodies.ts';
 import type { ClientMessage, ServerMessage } from './messages.ts';
 
@@ -105,6 +106,11 @@ export interface AlertService {
   answer(): AlertsAnswer;
 }
 
+export interface RegistryService {
+  /** Reads the registry's file again. @param force changed definitions are wanted */
+  reload(force: boolean, done: Reply<ReloadAnswer>): void;
+}
+
 export interface StatusService {
   registry(): RegistryAnswer;
   fleet(): FleetAnswer;
@@ -122,6 +128,7 @@ export interface Service {
   push: PushService;
   alerts: AlertService;
   status: StatusService;
+  registry: RegistryService;
 }
 
 export type AnswerKind = 'cached' | 'computed' | 'batch';

@@ -274,6 +274,13 @@ export class Handmade implements Service {
         ? { ready: true, reasons: [], position: 7 }
         : { ready: false, reasons: ['no worker has its shards'], position: 7 },
   };
+
+  registry: Service['registry'] = {
+    reload: (force, done) => {
+      if (force) done(null, { position: 7, added: [], removed: [], changed: ['v@v1'], unchanged: [], sources: [] });
+      else done(new HeadraceError('invalid_registry', 'it has a problem', { data: { problems: [] } }), null);
+    },
+  };
 }
 
 export class Counts implements EdgeMetrics {
