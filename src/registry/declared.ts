@@ -13,10 +13,13 @@ export interface FeatureContext {
 }
 
 export interface ExpressionDraft {
-  type: 'expression';
+  /** `request`: it depends on the request, whatever it refers to. */
+  type: 'expression' | 'request';
   syntax: Syntax;
   /** The place in the file of an offset in the expression's text. */
   placeOf(at: number): Place;
+  /** Made of keys and not of a text: offsets mean nothing. */
+  keyed?: true;
 }
 
 /** One of the features that an entry of the file stands for: it may list windows, quantiles or ranks. */

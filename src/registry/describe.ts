@@ -1,7 +1,7 @@
 import { formatDuration } from './durations.ts';
 import { renderExpression } from './expression-text.ts';
 import { renderTemplate } from './key-template.ts';
-import type { PlanFeature, Registry, Source, View } from './view.ts';
+import type { PlanFeature, Registry, RequestFeature, Source, View } from './view.ts';
 
 /** The registry as `GET /registry` shows it: names as in `features.yaml`, durations as text, defaults filled in. */
 export function describeRegistry(registry: Registry) {
@@ -41,9 +41,23 @@ function describeView(versions: View[]) {
       version: one.version,
       hash: one.hash,
       history: formatDuration(one.history),
-      features: one.plan.features.map((feature, i) => describeFeature(feature, one.features[i]!.description)),
+      deprecated: one.deprecated,
+      inputs: Object.fromEntries(one.plan.request?.inputs.map(({ name, type }) => [name, type]) ?? []),
+      features: describeFeatures(one),
     })),
   };
+}
+
+function describeFeatures({ plan, features, request }: View) {
+  return [
+    ...plan.features.map((feature, i) => describeFeature(feature, features[i]!.description)),
+    ...(plan.request?.features ?? []).map((feature, i) => describeRequest(feature, request[i]!.description)),
+  ];
+}
+
+function describeRequest({ name, output, expression, runs }: RequestFeature, description?: string) {
+  const about = description === undefined ? {} : { description };
+  return { name, type: 'request', output, ...about, definition: { expression: renderExpression(expression), runs } };
 }
 
 function describeFeature(feature: PlanFeature, description?: string) {

@@ -1,6 +1,6 @@
 import type { Syntax } from './expression.ts';
 import { type Kind, OPERATORS } from './grammar.ts';
-import type { OutputType } from './view.ts';
+import type { FieldType, OutputType } from './view.ts';
 
 /** Something wrong at an offset of the expression's text. */
 export interface Complaint {
@@ -19,6 +19,15 @@ export const KINDS = {
   string: 'text',
   timestamp: 'time',
 } as const satisfies Record<OutputType, Kind>;
+
+/** As {@link KINDS}, of fields and inputs. */
+export const FIELD_KINDS = {
+  float: 'number',
+  int: 'number',
+  bool: 'bool',
+  category: 'text',
+  timestamp: 'time',
+} as const satisfies Record<FieldType, Kind>;
 
 const NOUNS = {
   number: 'a number',

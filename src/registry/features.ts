@@ -5,6 +5,7 @@ import { checkFeatureName } from './names.ts';
 import type { Place } from './problems.ts';
 import { readSyntax } from './read-expression.ts';
 import type { Entry, Reader } from './reader.ts';
+import { readRequest } from './request-features.ts';
 import { readStatistical } from './statistical.ts';
 import { listOf, quote } from './suggest.ts';
 import { readTimeSeries } from './time-series.ts';
@@ -73,6 +74,7 @@ function readBodies(
 ): Declared[] | null {
   if (type === 'statistical') return readStatistical(reader, entry, record, context);
   if (type === 'time_series') return readTimeSeries(reader, entry, record, context);
+  if (type === 'request') return readRequest(reader, entry, record);
   const expression = record.get('expression');
   const body = expression && readSyntax(reader, expression.value, 'the expression', 'delay_last - delay_mean_7d');
   return body ? [{ suffix: '', body }] : null;

@@ -34,7 +34,7 @@ export const GRAMMAR = {
   view: {
     noun: 'a view',
     required: ['entity', 'versions'],
-    optional: ['description', 'ttl', 'exact', 'update_age_on_get', 'stale_while_revalidate'],
+    optional: ['description', 'request', 'ttl', 'exact', 'update_age_on_get', 'stale_while_revalidate'],
     later: ['defaults', 'default', 'features', 'alerts', 'drift'],
   },
   version: {
@@ -59,13 +59,19 @@ export const GRAMMAR = {
     noun: 'an expression feature',
     required: ['type', 'expression'],
     optional: ['description'],
-    later: ['default', 'defaults'],
+    later: ['default'],
+  },
+  request: {
+    noun: 'a request feature',
+    required: ['type'],
+    optional: ['function', 'of', 'timezone', 'expression', 'description'],
+    later: ['default'],
   },
 } as const satisfies Record<string, Grammar>;
 
-export const FEATURE_TYPES = ['statistical', 'time_series', 'expression'] as const;
+export const FEATURE_TYPES = ['statistical', 'time_series', 'expression', 'request'] as const;
 export type FeatureType = (typeof FEATURE_TYPES)[number];
-export const LATER_FEATURE_TYPES = ['request', 'python'];
+export const LATER_FEATURE_TYPES = ['python'];
 
 export const FIELD_TYPES = ['float', 'int', 'bool', 'category', 'timestamp'] as const satisfies FieldType[];
 
@@ -242,6 +248,9 @@ export const CALENDAR_FUNCTIONS = [
   'day_of_month',
   'month',
 ] as const satisfies CalendarFunction[];
+
+/** What a request feature may be without being written as an expression. */
+export const REQUEST_FUNCTIONS = [...CALENDAR_FUNCTIONS, 'time_since'] as const;
 
 /** What an argument or a result of an expression is. */
 export type Kind = 'number' | 'bool' | 'text' | 'time';

@@ -9,7 +9,7 @@ import { type Problem, Problems, RegistryError } from './problems.ts';
 import { type Entry, Reader } from './reader.ts';
 import { readSource, type SourceDraft, toSource } from './sources.ts';
 import { type FlatVersion, flattenVersions } from './versions.ts';
-import type { Registry, Source, View } from './view.ts';
+import type { OutputType, Registry, Source, View } from './view.ts';
 import { readView, type ViewDraft } from './views.ts';
 
 /**
@@ -94,17 +94,18 @@ function readEntity(reader: Reader, entry: Entry): { description: string } {
 }
 
 function compileVersion(view: ViewDraft, version: FlatVersion, sources: ReadonlyMap<string, Source>): View {
-  const plan = makePlan(view.entity!, version.features, version.order, sources);
+  const output = ({ name, output }: { name: string; output: OutputType }) => {
+    const description = version.descriptions.get(name)!;
+    return description === '' ? { name, output } : { name, output, description };
+  };
+  const plan = makePlan(view.entity!, version, sources);
   return {
     name: view.name,
     version: version.name,
     hash: hashPlan(plan),
     plan,
-    features: plan.features.map(({ name, output }, i) => {
-      const description = version.descriptions[i]!;
-      return description === '' ? { name, output } : { name, output, description };
-    }),
-    request: [],
+    features: plan.features.map(output),
+    request: plan.request?.features.map(output) ?? [],
     deprecated: null,
     ttl: view.ttl,
     exact: view.exact,

@@ -24,7 +24,7 @@ export function checkName(reader: Reader, at: { offset: number; path: string }, 
 export function checkFeatureName(reader: Reader, entry: Entry): void {
   checkName(reader, entry.key, entry.name);
   if (!RESERVED_NAMES.includes(entry.name)) return;
-  reader.report(entry.key, `${quote(entry.name)} means something else in an expression; call the feature otherwise`);
+  reader.report(entry.key, `${quote(entry.name)} means something else in an expression; call it otherwise`);
 }
 
 /** What a feature is called in a service that does not list it but needs it; no name that is declared looks like it. */

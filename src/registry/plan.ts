@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto';
-import type { Expression, Plan, PlanFeature, PlanSource, Source } from './view.ts';
+import { nodesOf } from './expression-tree.ts';
+import type { Settled } from './settle.ts';
+import type { Plan, PlanSource, Source } from './view.ts';
 
 /** The plan of one version: its features, and of the sources what they use. */
 export function makePlan(
   entity: string,
-  features: PlanFeature[],
-  order: number[],
+  { features, order, request, inputs }: Settled,
   sources: ReadonlyMap<string, Source>,
 ): Plan {
   const used = new Map<string, Set<string>>();
@@ -14,7 +15,9 @@ export function makePlan(
     const fields = used.get(feature.source) ?? new Set();
     used.set(feature.source, fields);
     if ('field' in feature && feature.field !== undefined) fields.add(feature.field);
-    if (feature.where !== undefined) addFields(feature.where, fields);
+    for (const [word, name] of feature.where === undefined ? [] : nodesOf(feature.where)) {
+      if (word === 'field') fields.add(name as string);
+    }
   }
   const planSources: PlanSource[] = [];
   for (const source of sources.values()) {
@@ -28,19 +31,14 @@ export function makePlan(
       retention: source.retention,
     });
   }
-  return { entity, sources: planSources, features, order };
-}
-
-function addFields(expression: Expression, fields: Set<string>): void {
-  if (typeof expression === 'number') return;
-  const [word, ...rest] = expression;
-  if (word === 'field') fields.add(rest[0] as string);
-  else for (const part of rest) if (Array.isArray(part)) addFields(part, fields);
+  const plan = { entity, sources: planSources, features, order };
+  return request.length === 0 ? plan : { ...plan, request: { inputs, features: request } };
 }
 
 /**
  * The definition hash: SHA-256 of the plan as JSON with sorted keys, first 16 hexadecimal digits. The order of sources
  * and of their fields means nothing and is sorted out first; the order of features is that of the values and counts.
+ * What is made of a request is part of it.
  */
 export function hashPlan(plan: Plan): string {
   const sources = plan.sources.map((source) => ({ ...source, fields: source.fields.toSorted(byName) })).sort(byName);

@@ -5,6 +5,7 @@ import { DEFAULTS, GRAMMAR, LIMITS } from './grammar.ts';
 import { checkName } from './names.ts';
 import type { Place } from './problems.ts';
 import type { Entry, Reader } from './reader.ts';
+import { type Inputs, readInputs } from './request-features.ts';
 import type { SourceDraft } from './sources.ts';
 import { didYouMean, listOf, quote } from './suggest.ts';
 
@@ -25,6 +26,7 @@ export interface ViewDraft {
   exact: boolean;
   updateAgeOnGet: boolean;
   staleWhileRevalidate: number;
+  inputs: Inputs;
   versions: VersionDraft[];
 }
 
@@ -56,6 +58,7 @@ export function readView(reader: Reader, entry: Entry, context: ViewContext): Vi
     exact: flag('exact'),
     updateAgeOnGet: flag('update_age_on_get'),
     staleWhileRevalidate: duration('stale_while_revalidate'),
+    inputs: readInputs(reader, record.get('request')),
   };
   return { ...view, versions: readVersions(reader, record.get('versions'), entity, context) };
 }

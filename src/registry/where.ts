@@ -1,20 +1,12 @@
 import type { ExpressionDraft } from './declared.ts';
 import { namesIn, type Syntax, toExpression } from './expression.ts';
-import { type Complaint, checkKinds } from './expression-check.ts';
+import { type Complaint, checkKinds, FIELD_KINDS } from './expression-check.ts';
 import { unknownField } from './feature-source.ts';
 import type { Kind } from './grammar.ts';
 import { readSyntax } from './read-expression.ts';
 import type { Entry, Reader } from './reader.ts';
 import type { SourceDraft } from './sources.ts';
-import type { Expression, FieldType } from './view.ts';
-
-const KINDS = {
-  float: 'number',
-  int: 'number',
-  bool: 'bool',
-  category: 'text',
-  timestamp: 'time',
-} as const satisfies Record<FieldType, Kind>;
+import type { Expression } from './view.ts';
 
 /**
  * A condition on the events of a source: names are its fields, and the source's timestamp column is the event's time,
@@ -48,7 +40,7 @@ function checkWhere(reader: Reader, { syntax, placeOf }: ExpressionDraft, source
   const kindOf = (name: string): Kind | null => {
     if (name === source.timestamp) return 'time';
     const type = fields.get(name);
-    return type == null ? null : KINDS[type];
+    return type == null ? null : FIELD_KINDS[type];
   };
   const kind = checkKinds(syntax, kindOf, (complaint) => complaints.push(complaint));
   if (kind !== null && kind !== 'bool') {

@@ -45,6 +45,8 @@ test('the registry is described in the words of its file', () => {
           version: 'v1',
           hash: registry.views.get('shopper')![0]!.hash,
           history: '10d',
+          deprecated: null,
+          inputs: {},
           features: [
             {
               name: 'n',

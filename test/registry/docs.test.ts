@@ -17,6 +17,7 @@ import {
   LIMITS,
   OPERATORS,
   type OwnKey,
+  REQUEST_FUNCTIONS,
   SEVERAL,
 } from '../../src/registry/grammar.ts';
 import { parseRegistry } from '../../src/registry/load.ts';
@@ -87,6 +88,10 @@ test('the words', () => {
   same('Feature type', FEATURE_TYPES);
   same('Aggregation', [...Object.keys(AGGREGATIONS), ...Object.keys(SEVERAL)]);
   same('Function', Object.keys(FUNCTIONS));
+  same(
+    'Function of a time',
+    REQUEST_FUNCTIONS.map((name) => `${name}(a)`),
+  );
   same('Operator', (Object.keys(OPERATORS) as Operator[]).map(sample));
   same('Limit', Object.keys(LIMITS));
 });
@@ -162,7 +167,7 @@ test('the limits', () => {
 test('the examples load', () => {
   const blocks = [...text.matchAll(/^```yaml\n([\s\S]*?)^```$/gm)].map((match) => match[1]!);
   const [whole, ...parts] = blocks;
-  assert.is(parts.length, 3);
+  assert.is(parts.length, 4);
   parseRegistry(whole!, 'docs/FEATURES.md');
   const head = whole!.slice(0, whole!.indexOf('        features:'));
   for (const part of parts) parseRegistry(head + part.replaceAll(/^/gm, '        ').trimEnd(), 'docs/FEATURES.md');

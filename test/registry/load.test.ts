@@ -62,7 +62,14 @@ views: { shopper: { entity: user, versions: { v1: { features: { n: { type: stati
         entity: 'user',
         sources: [{ name: 'orders', template: ['', 'user_id', ''], timestamp: 'at', fields: [], retention: 31 * DAY }],
         features: [
-          { name: 'n', type: 'statistical', output: 'int64', source: 'orders', aggregation: 'count', window: { time: 31 * DAY } },
+          {
+            name: 'n',
+            type: 'statistical',
+            output: 'int64',
+            source: 'orders',
+            aggregation: 'count',
+            window: { time: 31 * DAY },
+          },
         ],
         order: [0],
       },
@@ -128,61 +135,6 @@ test('the shortest history of the sources that a view uses is its own', () => {
   const visits = 'm: { type: statistical, source: visits, aggregation: count }';
   assert.is(viewOf([COUNT]).history, 10 * DAY);
   assert.is(viewOf([COUNT, visits]).history, 2 * DAY);
-});
-
-test('outputs follow aggregation and field', () => {
-  const feature = (aggregation: string, field: string) =>
-    `${aggregation}_${field}: { type: statistical, source: orders, field: ${field}, aggregation: ${aggregation} }`;
-  const expected: [string, string, string][] = [
-    ['count', 'colour', 'int64'],
-    ['sum', 'price', 'float64'],
-    ['sum', 'count', 'float64'],
-    ['mean', 'paid', 'float64'],
-    ['std', 'count', 'float64'],
-    ['min', 'price', 'float64'],
-    ['max', 'count', 'int64'],
-    ['min', 'due', 'timestamp'],
-    ['max', 'paid', 'bool'],
-    ['median', 'count', 'float64'],
-    ['last', 'price', 'float64'],
-    ['last', 'count', 'int64'],
-    ['last', 'paid', 'bool'],
-    ['last', 'colour', 'string'],
-    ['last', 'due', 'timestamp'],
-  ];
-  const view = viewOf(expected.map(([aggregation, field]) => feature(aggregation, field)));
-  assert.equal(
-    view.features,
-    expected.map(([aggregation, field, output]) => ({ name: `${aggregation}_${field}`, output })),
-  );
-});
-
-test('a quantile has its q, a trend its function, and a window left out is the retention', () => {
-  const view = viewOf([
-    'q: { type: statistical, source: orders, field: price, aggregation: quantile, q: 0.9, window: 1d }',
-    't: { type: time_series, source: visits, field: seconds, function: linear_regression }',
-  ]);
-  assert.equal(view.plan.features, [
-    {
-      name: 'q',
-      type: 'statistical',
-      output: 'float64',
-      source: 'orders',
-      field: 'price',
-      aggregation: 'quantile',
-      window: { time: DAY },
-      q: 0.9,
-    },
-    {
-      name: 't',
-      type: 'time_series',
-      output: 'float64',
-      source: 'visits',
-      field: 'seconds',
-      function: 'linear_regression',
-      window: { time: 7 * DAY },
-    },
-  ]);
 });
 
 test('anchors and aliases stand for whole values', () => {
