@@ -54,6 +54,7 @@ test('what decides no value does not change the hash', () => {
       text.replace(MEAN, 'mean: { window: 1d, aggregation: mean, field: price, source: orders, type: statistical }'),
     ],
     ['the unit of a window', text.replace('window: 1d', 'window: 24h')],
+    ['defaults spelt out', text.replace('window: 1d', 'window: 1d, closed: right, offset: 0')],
     ['a description', text.replace('window: 1d', 'window: 1d, description: The mean price')],
     ['lateness, history', text.replace('history: 10d', 'history: 20d\n    lateness: 1h')],
     ['the order of fields', text.replace('price: float, count: int', 'count: int, price: float')],
@@ -84,6 +85,13 @@ test('what decides a value changes the hash', () => {
     ['the key', text.replace('user: user_id', 'user: "u{user_id}"')],
     ['the timestamp', text.replace('timestamp: at', 'timestamp: time')],
     ['the type of a used field', text.replace('price: float', 'price: int')],
+    ['rows', text.replace('window: 1d', 'window: 1d, rows: 10')],
+    ['a session', text.replace('window: 1d', 'window: 1d, gap: 1h')],
+    ['a closed end', text.replace('window: 1d', 'window: 1d, closed: both')],
+    ['an offset', text.replace('window: 1d', 'window: 1d, offset: 1h')],
+    ['a condition', text.replace('window: 1d', 'window: 1d, where: paid')],
+    ['another condition', text.replace('window: 1d', 'window: 1d, where: not paid')],
+    ['an approximation', text.replace('q: 0.5', 'q: 0.5, approximate: 0.01')],
     ['the order of features', registryText([MEAN, COUNT, text.trimEnd().split('\n').at(-1)!.trim()])],
   ];
   const hashes = new Set([hashOf(text), ...changed.map(([, one]) => hashOf(one))]);
