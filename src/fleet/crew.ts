@@ -4,6 +4,7 @@ import { HeadraceError } from '../errors.ts';
 import { decodeFrame, encodeFrame, type Frame, type ReloadHeader, type ValuesHeader } from '../wire/frames.ts';
 import { type GroupAnswer, readAnswers } from './answer.ts';
 import { type Assignment, changedSlots, reassign, shardsOf, unassigned } from './assignment.ts';
+import { Failures } from './failures.ts';
 import type { Link } from './link.ts';
 import type { Logger } from './logger.ts';
 import { type InFlight, Outbox } from './outbox.ts';
@@ -51,6 +52,8 @@ const TICK_MS = 100;
  */
 export class Crew {
   readonly slots: readonly Slot[];
+  /** What went wrong in Python features. */
+  readonly failures: Failures;
   readonly #options: CrewOptions;
   readonly #byIdentity = new Map<string, Slot>();
   #assignment: Assignment;
@@ -62,6 +65,7 @@ export class Crew {
   constructor(options: CrewOptions) {
     this.#options = options;
     this.#plans = options.plans;
+    this.failures = new Failures(options.logger, options.timers);
     this.slots = Array.from({ length: options.size }, (_, slot) => this.#makeSlot(slot));
     this.#assignment = reassign(unassigned(options.log.shards), [...this.slots.keys()], new Set());
   }
@@ -96,6 +100,7 @@ export class Crew {
    */
   reload(plans: ReloadHeader): void {
     this.#plans = plans;
+    this.failures.keep(new Set(Object.keys(plans.plans)));
     const frame = encodeFrame('reload', plans);
     for (const { worker } of this.slots) if (worker.reachable) this.#options.link.send(worker.identity, frame);
   }
@@ -226,6 +231,9 @@ export class Crew {
     slot.worker.answered();
     // The worker starts on the next frame while this one's rows are stored and pushed.
     this.#free(slot);
+    for (const [i, { failures, as_of }] of header.groups.entries()) {
+      if (failures !== undefined) this.failures.record(sent.groups[i]!.view, as_of, failures);
+    }
     this.#options.hooks.answered(slot, answers, sent);
   }
 

@@ -148,6 +148,7 @@ export class Fleet {
       position: this.#head,
       shards: assignment.owners.length,
       workers: slots.map((slot) => slotStatus(slot, assignment, nowMs)),
+      failures: this.#crew.failures.status(),
     };
   }
 

@@ -1,3 +1,4 @@
+import type { FailureStatus } from './failures.ts';
 import type { ProcessUsage } from './process-usage.ts';
 import type { WorkerState } from './worker.ts';
 
@@ -37,4 +38,6 @@ export interface FleetStatus {
   position: number;
   shards: number;
   workers: WorkerStatus[];
+  /** What goes wrong in Python features of the definitions that are served, by kind. */
+  failures: FailureStatus[];
 }

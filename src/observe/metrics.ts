@@ -205,6 +205,15 @@ export class Metrics implements EdgeMetrics {
   }
 
   #fleet({ fleet }: MetricSources): void {
+    this.#counter(
+      'headrace_feature_failures_total',
+      'Values that are null since a Python feature failed',
+      ['view', 'version', 'feature', 'reason'],
+      (add) => {
+        for (const { rows, view, version, feature, reason } of fleet().failures)
+          add(rows, { view, version, feature, reason });
+      },
+    );
     this.#gauge('headrace_worker_state', '1 for the state that the worker is in', ['worker', 'state'], (add) => {
       for (const { slot, state } of fleet().workers) add(1, { worker: slot, state });
     });

@@ -3,8 +3,8 @@ import { type Static, Type } from 'typebox';
 import {
   Alert,
   alertFields,
-  answered,
   errorFields as allErrorFields,
+  answered,
   ingestOutcome,
   moment,
   Position,

@@ -5,6 +5,7 @@ import {
   type AssignHeader,
   decodeFrame,
   encodeFrame,
+  type FeatureFailure,
   type Frame,
   type FrameHeaders,
   type FrameType,
@@ -27,6 +28,8 @@ export interface AnswerOptions {
   position?: number;
   /** Index of a group that fails. */
   failing?: number;
+  /** Of Python features, in every group. */
+  failures?: FeatureFailure[];
 }
 
 /** One incarnation of a worker that does what the test says: a process without a process, at the end of no socket. */
@@ -100,7 +103,7 @@ export class PaperWorker implements WorkerProcess {
    * Answer the oldest frame of work. The one view of these tests has four features: `tens` 10 × code (float64), `code`
    * (int64), `odd` (bool) and `name` (string, `e` + code); code 13 has no value in any of them, and no times.
    */
-  answer({ lease = (code) => this.leaseOf(code), position, failing }: AnswerOptions = {}): Work {
+  answer({ lease = (code) => this.leaseOf(code), position, failing, failures }: AnswerOptions = {}): Work {
     const work = this.work.shift()!;
     const reached = position ?? work.header.position;
     const groups = work.header.groups.map((group, i) => ({
@@ -109,6 +112,7 @@ export class PaperWorker implements WorkerProcess {
       position: Math.min(group.position ?? reached, reached),
       n: group.n,
       ...(i === failing ? { error: { code: 'internal', message: 'no such thing' } } : {}),
+      ...(failures === undefined ? {} : { failures }),
     }));
     const blocks = work.codes.filter((_, i) => i !== failing).map((codes) => encodeColumns(columnsOf(codes, lease)));
     this.say('values', { id: work.header.id, position: reached, took_us: 1, groups }, blocks);

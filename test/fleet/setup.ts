@@ -34,7 +34,7 @@ export const view: View = {
 
 export const otherView: View = { ...view, version: 'v2', hash: '00000000000000bb' };
 
-const registry: Registry = {
+export const registry: Registry = {
   project: 'test',
   clock: { mode: 'event', sources: null },
   entities: new Map([['thing', { description: '' }]]),
