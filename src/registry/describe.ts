@@ -70,16 +70,9 @@ function describeFeature(feature: PlanFeature, description?: string) {
 function describeDefinition(feature: PlanFeature): Record<string, unknown> {
   if (feature.type === 'expression') return { expression: renderExpression(feature.expression) };
   const { name: _name, type: _type, output: _output, window, where, ...rest } = feature;
-  const { time, rows, gap, closed, offset } = window;
-  const definition = {
-    ...rest,
-    window: formatDuration(time),
-    rows,
-    gap: gap && formatDuration(gap),
-    closed,
-    offset: offset && formatDuration(offset),
-    where: where && renderExpression(where),
-  };
+  const { time, ...others } = window;
+  const condition = where && renderExpression(where);
+  const definition = { ...rest, window: formatDuration(time), ...others, where: condition };
   return Object.fromEntries(
     Object.entries(definition)
       .filter(([, value]) => value !== undefined && value !== null)
@@ -87,5 +80,5 @@ function describeDefinition(feature: PlanFeature): Record<string, unknown> {
   );
 }
 
-/** Keys of time-series features that hold microseconds. */
-const DURATIONS: ReadonlySet<string> = new Set(['per', 'half_life', 'step', 'recent']);
+/** Keys that hold microseconds. */
+const DURATIONS: ReadonlySet<string> = new Set(['gap', 'offset', 'per', 'half_life', 'step', 'recent']);

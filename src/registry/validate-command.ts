@@ -40,6 +40,8 @@ function sourceLine(source: Source): string {
 
 function viewLines(versions: View[]): string[] {
   const { name, plan, ttl } = versions[0]!;
-  const lines = versions.map(({ version, hash, features }) => `  ${version}  ${hash}  ${features.length} features`);
+  const lines = versions.map(
+    ({ version, hash, features, request }) => `  ${version}  ${hash}  ${features.length + request.length} features`,
+  );
   return [`view ${name}: of ${plan.entity}, ttl ${formatDuration(ttl)}`, ...lines];
 }

@@ -70,4 +70,38 @@ test('the registry is described in the words of its file', () => {
   assert.not.match(JSON.stringify(description), 'somewhere');
 });
 
+test('windows, conditions and durations are described as they are written', () => {
+  const registry = parseRegistry(
+    registryText([
+      "a: { type: statistical, source: orders, aggregation: count, window: 1d, rows: 9, gap: 30m, closed: left, offset: 1h, where: colour == 'red' and hour_of_day() < 6 }",
+      'b: { type: statistical, source: orders, field: price, aggregation: median, approximate: 0.01, rows: 9 }',
+      'c: { type: time_series, source: orders, function: decayed_sum, half_life: 2h, step: 500ms, window: 7d }',
+      'd: { type: time_series, source: orders, function: burst, recent: 90s, window: 1h }',
+      'e: { type: time_series, source: orders, field: price, function: linear_regression, result: r2, per: 1d }',
+    ]),
+    'features.yaml',
+  );
+  const [version] = describeRegistry(registry).views[0]!.versions;
+  const source = 'orders';
+  assert.equal(
+    version!.features.map((feature) => feature.definition),
+    [
+      {
+        source,
+        aggregation: 'count',
+        window: '1d',
+        rows: 9,
+        gap: '30m',
+        closed: 'left',
+        offset: '1h',
+        where: "(colour == 'red') and (hour_of_day() < 6)",
+      },
+      { source, field: 'price', aggregation: 'median', approximate: 0.01, window: '30d', rows: 9 },
+      { source, function: 'decayed_sum', half_life: '2h', step: '500ms', window: '7d' },
+      { source, function: 'burst', recent: '90s', window: '1h' },
+      { source, field: 'price', function: 'linear_regression', result: 'r2', per: '1d', window: '30d' },
+    ],
+  );
+});
+
 test.run();
