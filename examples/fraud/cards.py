@@ -1,7 +1,6 @@
 """Features of cards that the YAML cannot say."""
 
 import pandas as pd
-
 from headrace import feature
 
 TRAVEL = pd.Timedelta("4h")

@@ -29,6 +29,9 @@ CARDS = 2000
 MERCHANTS = 300
 START = pd.Timestamp("2026-01-05T00:00:00Z")
 DAYS = 35
+REPLAYED = 28
+"""From this day on transactions are replayed rather than loaded."""
+
 HOUR = 3600
 
 COUNTRIES = ["DE", "FR", "GB", "IT", "ES", "US", "TR", "TH"]
@@ -103,9 +106,7 @@ def card_testing(rng: np.random.Generator, town: Town, card: int, start: float) 
     merchants = rng.choice(MERCHANTS, n)
     status = rng.choice(["approved", "declined"], n, p=[0.3, 0.7])
     amounts = rng.uniform(0.5, 3, n)
-    return columns(
-        times, np.full(n, card), merchants, amounts, channel="online", status=status, fraud=TESTED
-    )
+    return columns(times, np.full(n, card), merchants, amounts, channel="online", status=status, fraud=TESTED)
 
 
 def stolen_card(rng: np.random.Generator, town: Town, card: int, start: float) -> pd.DataFrame:
@@ -131,6 +132,9 @@ def merchant_takeover(rng: np.random.Generator, town: Town, merchant: int, start
 
 
 KINDS = {TESTED: card_testing, STOLEN: stolen_card, TAKEN_OVER: merchant_takeover}
+HOURS = {TESTED: (0.5, 20), STOLEN: (1, 2.5), TAKEN_OVER: (2, 17)}
+"""Between which hours of the day each begins."""
+
 LASTS = {TESTED: 600, STOLEN: 2.5 * HOUR, TAKEN_OVER: 6 * HOUR}
 
 
@@ -140,12 +144,13 @@ def plant(rng: np.random.Generator, town: Town) -> tuple[list[pd.DataFrame], lis
     for kind, count in PLANTED.items():
         whose = rng.choice(MERCHANTS if kind == TAKEN_OVER else CARDS, count, replace=False)
         for i, who in enumerate(whose.tolist()):
-            last = i >= count - max(count // 5, 1)
-            # Not in the first week, whose windows are not full yet; the first of the last week is early in it.
-            first = i == count - max(count // 5, 1)
-            day = 28 if first else int(rng.integers(28, 35)) if last else int(rng.integers(9, 28))
-            hour = {TESTED: rng.uniform(0.5, 20), STOLEN: rng.uniform(1, 2.5), TAKEN_OVER: rng.uniform(2, 17)}
-            start = (day * 24 + (2 if first else float(hour[kind]))) * HOUR
+            early, late = HOURS[kind]
+            # Before this day windows are not full; the first of the last week comes soon after its begin.
+            day, hour = int(rng.integers(9, REPLAYED)), float(rng.uniform(early, late))
+            place = i - (count - max(count // 5, 1))
+            if place >= 0:
+                day, hour = (REPLAYED, 2.0) if place == 0 else (int(rng.integers(REPLAYED, DAYS)), hour)
+            start = (day * 24 + hour) * HOUR
             tables.append(KINDS[kind](rng, town, who, start))
             told.append(
                 {
