@@ -15,19 +15,30 @@ type Named = { name: string };
 export function differenceOf(before: Plan, after: Plan): string {
   const told: string[] = [];
   if (before.entity !== after.entity) told.push(`the entity ${before.entity} → ${after.entity}`);
+  told.push(...compareSources(before.sources, after.sources));
   told.push(...compareLists('feature', before.features, after.features));
   told.push(...compareLists('feature', before.request?.features ?? [], after.request?.features ?? []));
   told.push(...compareLists('input', before.request?.inputs ?? [], after.request?.inputs ?? []));
-  told.push(...compareLists('source', before.sources.map(plain), after.sources.map(plain)));
   if (told.length === 0) told.push(...compareOrder(before.features, after.features));
   const more = told.length > TOLD ? `; and ${told.length - TOLD} more` : '';
   return `${told.slice(0, TOLD).join('; ')}${more}`;
 }
 
-/** Fields by name, for their order means nothing. */
-function plain({ fields, template, ...rest }: PlanSource): Named {
-  const byName = fields.toSorted((a, b) => (a.name < b.name ? -1 : 1)).map(({ name, type }) => [name, type]);
-  return { ...rest, key: renderTemplate(template), fields: Object.fromEntries(byName) } as Named;
+/** Which sources and fields a plan has follows from its features; told is what they are. */
+function compareSources(before: readonly PlanSource[], after: readonly PlanSource[]): string[] {
+  return before.flatMap((old) => {
+    const same = after.find(({ name }) => name === old.name);
+    if (same === undefined) return [];
+    const difference = firstDifference(plain(old, same), plain(same, old), []);
+    return difference === null ? [] : [`source ${old.name}: ${difference}`];
+  });
+}
+
+/** With the fields that the other has too, by name, for their order means nothing. */
+function plain({ fields, template, ...rest }: PlanSource, other: PlanSource): object {
+  const common = other.fields.flatMap(({ name }) => fields.filter((field) => field.name === name));
+  const types = Object.fromEntries(common.map(({ name, type }) => [name, type]));
+  return { ...rest, key: renderTemplate(template), fields: types };
 }
 
 function compareLists(noun: string, before: readonly Named[], after: readonly Named[]): string[] {
