@@ -125,7 +125,7 @@ export async function startEngine(
   });
   const metrics = new Metrics(metricSources(core, store), timers);
   const status = { loading: null as string | null, draining: false };
-  const service = makeService(core, store, pool, config, reload, status);
+  const service = makeService(core, store, pool, config, reload, status, logger);
   const admit = hostGuard();
   const context = { service, config, metrics, timers, log: logger };
   const ws = new WebSocketEdge({ ...context, random: Math.random }, admit);
@@ -191,6 +191,7 @@ function makeService(
   config: Config,
   reload: (force: boolean) => Promise<ReloadAnswer>,
   status: Status,
+  logger: Logger,
 ): Service {
   const epoch = randomUUID();
   const replies = new Replies({
@@ -204,6 +205,9 @@ function makeService(
     server: `headrace/${version}`,
     features: featureService({
       registry: () => core.registry,
+      clock: core.clock,
+      wallMicros: () => systemTimers.wallMicros(),
+      logger,
       serve: core.serve,
       replies,
       timeoutMs: config.timeout_ms,

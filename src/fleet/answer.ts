@@ -1,6 +1,6 @@
 import { HeadraceError } from '../errors.ts';
 import type { OutputType } from '../registry/view.ts';
-import type { ComputedBlock } from '../values/row.ts';
+import { blockWidth, type ComputedBlock } from '../values/row.ts';
 import { ColumnReader } from '../wire/columns.ts';
 import type { ValuesHeader } from '../wire/frames.ts';
 import type { JobGroup } from './job.ts';
@@ -39,10 +39,11 @@ function readBlock(
   reader: ColumnReader,
   asOf: number,
   position: number,
-  { view, jobs }: JobGroup,
+  { view, jobs, ofRequest }: JobGroup,
 ): { block: ComputedBlock; leases: Uint32Array } {
   const n = jobs.length;
-  const width = view.features.length;
+  const features = ofRequest ? [...view.features, ...view.request] : view.features;
+  const width = features.length;
   const codes = reader.i4(n);
   if (jobs.some((job, i) => job.code !== codes[i])) {
     throw new HeadraceError('internal', `A worker answered other entities of ${view.name} than were asked.`);
@@ -51,15 +52,17 @@ function readBlock(
   const validUntil = reader.i8(n);
   const eventTime = reader.i8(n);
   const values = new Float64Array(n * width).fill(Number.NaN);
-  const strings: ComputedBlock['strings'] = view.features.some(({ output }) => output === 'string')
+  const strings: ComputedBlock['strings'] = features.some(({ output }) => output === 'string')
     ? new Array(width).fill(null)
     : null;
-  for (const [place, { output }] of view.features.entries()) {
+  for (const [place, { output }] of features.entries()) {
     if (output === 'string') strings![place] = readTexts(reader, n);
     else readNumbers(reader, n, output, values, place, width);
   }
   const entityIds = jobs.map((job) => job.entityId);
-  return { leases, block: { view, asOf, position, n, entityIds, values, strings, validUntil, eventTime } };
+  const block: ComputedBlock = { view, asOf, position, n, entityIds, values, strings, validUntil, eventTime };
+  if (ofRequest) block.ofRequest = true;
+  return { leases, block };
 }
 
 /** One feature's column into its place in each row. */
@@ -86,7 +89,7 @@ function readTexts(reader: ColumnReader, n: number): (string | null)[] {
 
 /** The given rows of a block, in that order. */
 export function selectRows(block: ComputedBlock, rows: readonly number[]): ComputedBlock {
-  const width = block.view.features.length;
+  const width = blockWidth(block);
   const values = new Float64Array(rows.length * width);
   for (const [to, row] of rows.entries()) values.set(block.values.subarray(row * width, (row + 1) * width), to * width);
   return {

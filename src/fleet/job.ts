@@ -1,5 +1,6 @@
 import type { ErrorBody } from '../errors.ts';
 import type { View } from '../registry/view.ts';
+import type { InputValue } from '../serve/request-inputs.ts';
 import type { ComputedBlock } from '../values/row.ts';
 
 /** One value to be computed: an entity under a view version, at one moment. */
@@ -14,6 +15,8 @@ export interface Job {
   deadlineMs: number;
   /** How often it came back without a value: its worker died, or its shard had moved. Starts at 0. */
   attempts: number;
+  /** Features of a request are computed with the row, which then is nobody else's; `id` tells two such jobs apart. */
+  request?: { inputs: readonly InputValue[]; id: number } | undefined;
   /** Head of the log in the frame that carries it: its value holds at least all events up to there. Else undefined. */
   sentPosition?: number | undefined;
 }
@@ -29,10 +32,11 @@ export interface FleetEvents {
   changed(): void;
 }
 
-/** Jobs of one frame that share a view and a moment, in the order of their rows. */
+/** Jobs of one frame that share a view and a moment, in the order of their rows; all of them have a `request`, or none. */
 export interface JobGroup {
   view: View;
   at: Job['at'];
+  ofRequest: boolean;
   jobs: Job[];
 }
 
@@ -42,9 +46,10 @@ export function groupJobs(jobs: readonly Job[]): JobGroup[] {
     // By view, not by hash: two versions with the same definition share a hash, and each has its own rows.
     const { name, version, hash } = job.view;
     const at = job.at === null ? '' : `|${job.at.asOf}|${job.at.position}`;
-    const key = `${name}@${version}|${hash}${at}`;
+    const ofRequest = job.request !== undefined;
+    const key = `${name}@${version}|${hash}${at}${ofRequest ? '|request' : ''}`;
     const group = groups.get(key);
-    if (group === undefined) groups.set(key, { view: job.view, at: job.at, jobs: [job] });
+    if (group === undefined) groups.set(key, { view: job.view, at: job.at, ofRequest, jobs: [job] });
     else group.jobs.push(job);
   }
   return [...groups.values()];

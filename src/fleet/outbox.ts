@@ -1,5 +1,6 @@
 import type { AddedBatch, CommitGroup, DictionaryDelta } from '../store/log-row.ts';
-import { encodeFrame, type WorkHeader } from '../wire/frames.ts';
+import { encodeFrame, type GroupHeader, type WorkHeader } from '../wire/frames.ts';
+import { encodeInputs } from './inputs.ts';
 import { groupJobs, type Job, type JobGroup } from './job.ts';
 import { JobQueue } from './job-queue.ts';
 
@@ -114,15 +115,21 @@ export class Outbox {
       id,
       previous,
       position,
-      groups: groups.map(({ view, at, jobs }) => ({
-        hash: view.hash,
-        as_of: at === null ? asOf : at.asOf,
-        position: at === null ? null : at.position,
-        n: jobs.length,
-      })),
+      groups: [],
     };
     if (this.#dictionaries.length > 0) header.dictionaries = this.#dictionaries.splice(0);
-    const blocks = [...batches.map((batch) => new Uint8Array(batch.columns)), ...groups.map(codesOf)];
+    const blocks: Uint8Array[] = batches.map((batch) => new Uint8Array(batch.columns));
+    for (const group of groups) {
+      const { view, at, jobs } = group;
+      const moment = at ?? { asOf, position: null };
+      const asked: GroupHeader = { hash: view.hash, as_of: moment.asOf, position: moment.position, n: jobs.length };
+      header.groups.push(asked);
+      blocks.push(codesOf(group));
+      if (!group.ofRequest) continue;
+      const inputs = encodeInputs(view, moment.asOf, jobs);
+      asked.request = inputs.byteLength;
+      blocks.push(inputs);
+    }
     if (batches.length > 0) header.batches = batches.map(batchHeader);
     this.#reached = position;
     this.#gap = false;

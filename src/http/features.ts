@@ -1,8 +1,9 @@
 /** POST /features and POST /features/batch. */
 import { HeadraceError } from '../errors.ts';
-import type { View } from '../registry/view.ts';
+import type { Query, RowState } from '../serve/query.ts';
+import { answerHead } from '../wire/answer-head.ts';
 import { BatchAnswer, BatchBody, FeaturesAnswer, FeaturesBody } from '../wire/bodies.ts';
-import { limitIds, refuseUnsupported, UNSUPPORTED_BY_GET } from '../wire/checks.ts';
+import { limitIds } from '../wire/checks.ts';
 import { compileCheck } from '../wire/validate.ts';
 import { parseJson } from './body.ts';
 import type { HttpContext } from './context.ts';
@@ -11,16 +12,21 @@ import type { Route } from './route.ts';
 
 const CACHE_HEADER = { cached: { 'x-cache': 'hit' }, computed: { 'x-cache': 'miss' }, stale: { 'x-cache': 'stale' } };
 
+const DEPRECATION = 'Where the version is deprecated, since when, as @ and epoch seconds (RFC 9745)';
+
 const ERRORS = [
   'malformed_json',
   'bad_request',
   'unknown_view',
   'unknown_version',
   'unknown_feature',
+  'unknown_service',
+  'unknown_input',
   'too_large',
   'too_many',
   'unsupported_media_type',
   'invalid_time',
+  'invalid_input',
   'as_of_out_of_history',
   'unknown_position',
   'unsupported',
@@ -29,16 +35,11 @@ const ERRORS = [
   'store_unavailable',
 ] as const;
 
-const viewTexts = new WeakMap<View, string>();
-
-/** The beginning of an answer, made once a view. */
-function viewText(view: View): string {
-  let text = viewTexts.get(view);
-  if (text === undefined) {
-    text = `{"view":${JSON.stringify(view.name)},"version":${JSON.stringify(view.version)},`;
-    viewTexts.set(view, text);
-  }
-  return text;
+/** Of an answer: how the row was had, and from when on the version is deprecated (RFC 9745). */
+function headersOf({ deprecated }: Query, state: RowState | null): Record<string, string> {
+  const headers: Record<string, string> = state === null ? {} : CACHE_HEADER[state];
+  if (deprecated === undefined) return headers;
+  return { ...headers, deprecation: `@${Date.parse(deprecated) / 1000}` };
 }
 
 export function featureRoutes(context: HttpContext): Route[] {
@@ -57,7 +58,7 @@ function one(context: HttpContext): Route {
     responses: {
       200: {
         description: 'The values',
-        headers: { 'x-cache': 'hit, miss or stale' },
+        headers: { 'x-cache': 'hit, miss or stale', deprecation: DEPRECATION },
         content: { 'application/json': FeaturesAnswer },
       },
     },
@@ -65,11 +66,10 @@ function one(context: HttpContext): Route {
     handle: (request, reply) => {
       const started = timers.monotonicMs();
       const body = check(parseJson(request.body));
-      refuseUnsupported(body, UNSUPPORTED_BY_GET);
       const query = service.features.resolve({ ...body, entity_ids: [body.entity_id] });
       const hot = service.features.hot(query);
       if (hot !== null) {
-        sendText(reply, viewText(query.view) + hot.slice(1), CACHE_HEADER.cached);
+        sendText(reply, `{${answerHead(query)},${hot.slice(1)}`, headersOf(query, 'cached'));
         metrics.answered('cached', timers.monotonicMs() - started);
         metrics.handled('http', name, 'ok');
         return;
@@ -81,7 +81,8 @@ function one(context: HttpContext): Route {
           return;
         }
         // The only row of the array, without its opening brace.
-        sendText(reply, viewText(query.view) + answer.rows.toString().slice(2, -1), CACHE_HEADER[answer.state]);
+        const row = answer.rows.toString().slice(2, -1);
+        sendText(reply, `{${answerHead(query)},${row}`, headersOf(query, answer.state));
         metrics.answered(answer.state === 'computed' ? 'computed' : 'cached', timers.monotonicMs() - started);
         metrics.handled('http', name, 'ok');
       });
@@ -109,6 +110,7 @@ function batch(context: HttpContext): Route {
     responses: {
       200: {
         description: 'One row an entity, in the order asked; a row may hold an error instead of values',
+        headers: { deprecation: DEPRECATION },
         content: { 'application/json': BatchAnswer },
       },
     },
@@ -116,7 +118,6 @@ function batch(context: HttpContext): Route {
     handle: (request, reply) => {
       const started = timers.monotonicMs();
       const body = check(parseJson(request.body));
-      refuseUnsupported(body, UNSUPPORTED_BY_GET);
       limitIds(body.entity_ids, config);
       const query = service.features.resolve(body);
       service.features.answer(query, (error, answer) => {
@@ -124,7 +125,7 @@ function batch(context: HttpContext): Route {
           sendProblem(context, name, request, reply, error);
           return;
         }
-        sendParts(reply, `${viewText(query.view)}"rows":`, answer.rows, '}');
+        sendParts(reply, `{${answerHead(query)},"rows":`, answer.rows, '}', headersOf(query, null));
         metrics.answered('batch', timers.monotonicMs() - started);
         metrics.handled('http', name, 'ok');
       });

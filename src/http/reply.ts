@@ -22,9 +22,15 @@ export function sendText(reply: FastifyReply, text: string, headers: Record<stri
 }
 
 /** As {@link sendText}, around bytes that are not copied. */
-export function sendParts(reply: FastifyReply, head: string, middle: string | Buffer, tail: string): void {
+export function sendParts(
+  reply: FastifyReply,
+  head: string,
+  middle: string | Buffer,
+  tail: string,
+  headers: Record<string, string>,
+): void {
   if (typeof middle === 'string') {
-    sendText(reply, head + middle + tail);
+    sendText(reply, head + middle + tail, headers);
     return;
   }
   reply.hijack();
@@ -32,6 +38,7 @@ export function sendParts(reply: FastifyReply, head: string, middle: string | Bu
   response.writeHead(200, {
     'content-type': JSON_TYPE,
     'content-length': Buffer.byteLength(head) + middle.length + Buffer.byteLength(tail),
+    ...headers,
   });
   response.cork();
   response.write(head);

@@ -1,5 +1,5 @@
 import type { ErrorBody } from '../errors.ts';
-import type { RowSpec } from '../values/json.ts';
+import { ownPlaces, type RowSpec } from '../values/json.ts';
 import { ROW_HEADER, type Row } from '../values/row.ts';
 import type { RowState } from './query.ts';
 import { KINDS, type ReplyColumns } from './reply-columns.ts';
@@ -17,16 +17,17 @@ export class BlockCollector implements ReplyCollector {
 
   constructor(entityIds: readonly string[], spec: RowSpec, makeText: (columns: ReplyColumns) => Promise<Buffer>) {
     const n = entityIds.length;
-    const width = spec.places.length;
+    const places = spec.requestTime === null ? spec.places : [...spec.places, spec.requestTime];
+    const width = places.length;
     const ends = new Int32Array(n);
     for (let i = 0, end = 0; i < n; i++) {
       end += entityIds[i]!.length;
       ends[i] = end;
     }
-    this.#places = spec.places;
+    this.#places = places;
     this.#makeText = makeText;
     this.#columns = {
-      spec: { ...spec, places: spec.places.map((_, i) => i) },
+      spec: ownPlaces(spec),
       ids: entityIds.join(''),
       ends,
       kinds: new Uint8Array(n),

@@ -1,16 +1,24 @@
+import type { Clock, Micros } from '../clock.ts';
 import { HeadraceError } from '../errors.ts';
-import { resolveFeatures, resolveView } from '../registry/resolve.ts';
-import type { Registry } from '../registry/view.ts';
+import type { Logger } from '../fleet/logger.ts';
+import { resolveFeatures, resolveService, resolveView } from '../registry/resolve.ts';
+import type { Registry, View } from '../registry/view.ts';
 import { asHeadraceError } from '../wire/checks.ts';
 import type { Answer, FeatureService, FeaturesRequest, Reply } from '../wire/service.ts';
 import { parseTime } from '../wire/time.ts';
-import type { Query } from './query.ts';
+import { Deprecations } from './deprecations.ts';
+import type { Query, RequestPart } from './query.ts';
 import type { Replies } from './replies.ts';
+import { requestFeaturesOf } from './request-features.ts';
+import { readInputs } from './request-inputs.ts';
 import type { Serve } from './serve.ts';
 
 export interface FeatureServiceOptions {
   /** The one that serves now. */
   registry: () => Registry;
+  clock: Clock;
+  wallMicros: () => Micros;
+  logger: Logger;
   serve: Serve;
   replies: Replies;
   /** Deadline of a request that names none, in milliseconds. */
@@ -18,28 +26,37 @@ export interface FeatureServiceOptions {
 }
 
 /** Requests for features as the edges put them: names to a {@link Query}, rows to text. */
-export function featureService({ registry, serve, replies, timeoutMs }: FeatureServiceOptions): FeatureService {
+export function featureService(options: FeatureServiceOptions): FeatureService {
+  const { registry, clock, serve, replies, timeoutMs } = options;
+  const deprecations = new Deprecations(options.wallMicros, options.logger);
   return {
     resolve(request: FeaturesRequest): Query {
-      const view = resolveView(registry(), new Date().toISOString().slice(0, 10), request.view, request.version);
+      const view = viewOf(registry(), deprecations.today, request);
+      const { select, request: ofRequest } = resolveFeatures(view, request.features);
+      const asOf = request.as_of === undefined ? null : parseTime(request.as_of);
+      const position = request.position ?? null;
       return {
         view,
-        select: resolveFeatures(view, request.features).select,
+        select,
         entityIds: request.entity_ids,
         timeoutMs: request.timeout_ms ?? timeoutMs,
-        asOf: request.as_of === undefined ? null : parseTime(request.as_of),
-        position: request.position ?? null,
+        asOf,
+        position,
         minPosition: request.min_position ?? 0,
+        request: requestPart(view, ofRequest, request, asOf === null && position === null ? clock : null),
+        service: request.service,
+        deprecated: deprecations.asked(view),
       };
     },
 
-    hot({ view, select, entityIds, asOf, position, minPosition }: Query): string | null {
-      const whole = select === null && asOf === null && position === null && minPosition === 0;
+    hot({ view, select, entityIds, asOf, position, minPosition, request }: Query): string | null {
+      const now = asOf === null && position === null && minPosition === 0;
+      const whole = now && select === null && request === undefined;
       return whole && entityIds.length === 1 ? serve.hotText(view, entityIds[0]!) : null;
     },
 
     answer(query: Query, done: Reply<Answer>): void {
-      const collector = replies.collector(query.view, query.select, query.entityIds);
+      const collector = replies.collector(query.view, query.select, query.entityIds, query.request);
       const finish = (rows: string | Buffer) => {
         const failed = query.entityIds.length === 1 ? collector.failure : null;
         done(null, { rows, state: collector.state, failed });
@@ -55,6 +72,35 @@ export function featureService({ registry, serve, replies, timeoutMs }: FeatureS
       }
     },
   };
+}
+
+/** The view that a request names, or that of the service which it names instead. */
+function viewOf(registry: Registry, today: string, { service, view, version, features }: FeaturesRequest): View {
+  if (service === undefined) return resolveView(registry, today, view, version);
+  if (view !== undefined || version !== undefined || features !== undefined) {
+    throw new HeadraceError(
+      'bad_request',
+      'a service names its view, version and features itself; leave these out, or leave out service',
+    );
+  }
+  return resolveService(registry, service).view;
+}
+
+/**
+ * @param wanted features of the request; null: all
+ * @param clock null where the request names the moment that is its time
+ */
+function requestPart(
+  view: View,
+  wanted: number[] | null,
+  { request }: FeaturesRequest,
+  clock: Clock | null,
+): RequestPart | undefined {
+  const inputs = request === undefined && view.request.length === 0 ? [] : readInputs(view, request);
+  const features = wanted ?? [...view.request.keys()];
+  if (features.length === 0) return undefined;
+  const askedAt = clock === null ? Number.NEGATIVE_INFINITY : clock.now();
+  return { features, inputs, askedAt, ...requestFeaturesOf(view).needs(features) };
 }
 
 const inThread = (error: unknown): HeadraceError =>

@@ -3,7 +3,9 @@ import type { View } from '../registry/view.ts';
 import type { RowWriters } from '../values/json.ts';
 import type { Row } from '../values/row.ts';
 import { BlockCollector } from './block-collector.ts';
+import type { RequestPart } from './query.ts';
 import type { ReplyColumns } from './reply-columns.ts';
+import { RequestCollector } from './request-collector.ts';
 import { type ReplyCollector, TextCollector } from './text-collector.ts';
 
 const THREAD = new URL(import.meta.url.endsWith('.ts') ? './reply-thread.ts' : './reply-thread.js', import.meta.url)
@@ -26,14 +28,16 @@ export class Replies {
     this.#options = options;
   }
 
-  /** @param select as in a query */
-  collector(view: View, select: number[] | null, entityIds: readonly string[]): ReplyCollector {
+  /** @param select as in a query, as is `request` */
+  collector(view: View, select: number[] | null, entityIds: readonly string[], request?: RequestPart): ReplyCollector {
     const { writers, kept, largeReplyBytes } = this.#options;
-    const writer = writers.of(view, select);
-    if (entityIds.length * writer.estimateBytes <= largeReplyBytes) {
-      return new TextCollector(entityIds, writer, select === null ? kept : null);
-    }
-    return new BlockCollector(entityIds, writer.spec, (columns) => this.#inThread(columns));
+    const writer = writers.of(view, select, request?.features);
+    const whole = select === null && request === undefined;
+    const collector =
+      entityIds.length * writer.estimateBytes <= largeReplyBytes
+        ? new TextCollector(entityIds, writer, whole ? kept : null)
+        : new BlockCollector(entityIds, writer.spec, (columns) => this.#inThread(columns));
+    return request === undefined || request.fleet ? collector : new RequestCollector(collector, request);
   }
 
   async #inThread(columns: ReplyColumns): Promise<Buffer> {

@@ -20,9 +20,9 @@ export interface ReplyColumns {
   ends: Int32Array<ArrayBuffer>;
   /** Indexes into {@link KINDS}. */
   kinds: Uint8Array<ArrayBuffer>;
-  /** n × (row header and selected features). */
+  /** n × (row header, selected features and, where the spec has it, the request's time). */
   numbers: Float64Array<ArrayBuffer>;
-  /** n × selected features; null where no output is text. */
+  /** As in `numbers`, without the header; null where no output is text. */
   strings: (string | null)[] | null;
   errors: Map<number, ErrorBody>;
 }
@@ -30,7 +30,7 @@ export interface ReplyColumns {
 /** The JSON array of the rows. */
 export function replyText({ spec, ids, ends, kinds, numbers, strings, errors }: ReplyColumns): string {
   const writer = new RowWriter(spec);
-  const width = spec.places.length;
+  const width = spec.places.length + (spec.requestTime === null ? 0 : 1);
   const texts: string[] = [];
   for (let i = 0; i < kinds.length; i++) {
     const kind = KINDS[kinds[i]!]!;

@@ -23,9 +23,10 @@ export class Request {
     this.#done = done;
   }
 
-  /** Only such a request may be answered with a row that is not current. */
+  /** Only such a request may be answered with a row that is not current; one whose features the fleet makes finds none. */
   get takesStale(): boolean {
-    return this.query.asOf === null && this.query.position === null && this.query.minPosition === 0;
+    const { asOf, position, minPosition, request } = this.query;
+    return asOf === null && position === null && minPosition === 0 && request?.fleet !== true;
   }
 
   add(waiter: Waiter<Request>): void {

@@ -44,6 +44,7 @@ export class Serve {
   readonly #tags = new ViewTags();
   readonly #flights = new Map<string, Flight<Request>>();
   readonly #untilHead = new Set<Request>();
+  #lastOwn = 0;
 
   constructor(options: ServeOptions) {
     this.#options = options;
@@ -100,7 +101,7 @@ export class Serve {
   computed(block: ComputedBlock, jobs: readonly Job[], live: boolean): void {
     const again: Job[] = [];
     for (const [i, job] of jobs.entries()) {
-      const flight = this.#flights.get(this.#key(job.view, job.entityId, job.at));
+      const flight = this.#flights.get(this.#keyOf(job));
       if (flight === undefined) continue;
       flight.returned(job);
       const row = flight.waiters.size > 0 ? this.#row(block, i, job, live) : null;
@@ -117,7 +118,7 @@ export class Serve {
   /** Jobs have come back without rows. */
   failed(jobs: readonly Job[], error: ErrorBody): void {
     for (const job of jobs) {
-      const flight = this.#flights.get(this.#key(job.view, job.entityId, job.at));
+      const flight = this.#flights.get(this.#keyOf(job));
       // While another job of the flight is under way, it may still bring the row.
       if (flight === undefined || !flight.returned(job) || flight.jobs.length > 0) continue;
       this.#flights.delete(flight.key);
@@ -173,11 +174,12 @@ export class Serve {
   #now(query: Query, collector: Collector, opened: Request | null, done: () => void): void {
     const { cache, clock } = this.#options;
     const { view, entityIds, minPosition } = query;
+    const shared = query.request?.fleet !== true;
     const now = clock.now();
     const jobs: Job[] = [];
     let request = opened;
     for (let i = 0; i < entityIds.length; i++) {
-      const found = cache.find(view, entityIds[i]!, now);
+      const found = shared ? cache.find(view, entityIds[i]!, now) : undefined;
       if (found?.state === 'fresh' && found.row.slab[found.row.base + POSITION]! >= minPosition) {
         collector.row(i, found.row, 'cached');
       } else if (found?.state === 'stale' && minPosition === 0) {
@@ -231,7 +233,7 @@ export class Serve {
   /** Lets one entity of the request wait for its row, by a flight under way or a new job. */
   #wait(request: Request, index: number, at: Job['at'], jobs: Job[]): void {
     const { clock, codes, idProblem, touched } = this.#options;
-    const { view, entityIds, minPosition } = request.query;
+    const { view, entityIds, minPosition, request: part } = request.query;
     const entityId = entityIds[index]!;
     const problem = idProblem(entityId);
     if (problem !== null) {
@@ -242,20 +244,22 @@ export class Serve {
     const need = at !== null ? 0 : Math.max(minPosition, touched.lastTouch(view, code));
     const waiter: Waiter<Request> = { request, index, entityId, need, since: clock.now(), flight: null };
     request.add(waiter);
-    const key = this.#key(view, entityId, at);
+    const job: Job = { view, entityId, code, at, deadlineMs: request.deadlineMs, attempts: 0 };
+    if (part?.fleet) job.request = { inputs: part.inputs, id: ++this.#lastOwn };
+    const key = this.#keyOf(job);
     const flight = this.#flights.get(key) ?? this.#newFlight(key);
     if (flight.carries(need)) this.counters.joined++;
-    else this.#ask(flight, { view, entityId, code, at, deadlineMs: request.deadlineMs, attempts: 0 }, jobs);
+    else this.#ask(flight, job, jobs);
     flight.join(waiter);
   }
 
   /** Computes a row anew for nobody in particular. */
   #renew(view: View, entityId: string, jobs: Job[]): void {
-    const key = this.#key(view, entityId, null);
-    if (this.#flights.has(key)) return;
     const code = this.#options.codes.codeOf(view.plan.entity, entityId);
     const deadlineMs = this.#options.timers.monotonicMs() + RENEW_MS;
-    this.#ask(this.#newFlight(key), { view, entityId, code, at: null, deadlineMs, attempts: 0 }, jobs);
+    const job: Job = { view, entityId, code, at: null, deadlineMs, attempts: 0 };
+    const key = this.#keyOf(job);
+    if (!this.#flights.has(key)) this.#ask(this.#newFlight(key), job, jobs);
   }
 
   #newFlight(key: string): Flight<Request> {
@@ -270,7 +274,7 @@ export class Serve {
   }
 
   /** After a job came back: ends the flight, or asks again for those whom its row did not answer. */
-  #goOn(flight: Flight<Request>, { view, entityId, at }: Job, again: Job[]): void {
+  #goOn(flight: Flight<Request>, { view, entityId, at, request: part }: Job, again: Job[]): void {
     if (flight.jobs.length > 0) return;
     if (flight.waiters.size === 0) {
       this.#flights.delete(flight.key);
@@ -279,7 +283,7 @@ export class Serve {
     const code = this.#options.codes.codeOf(view.plan.entity, entityId);
     let deadlineMs = 0;
     for (const { request } of flight.waiters) deadlineMs = Math.max(deadlineMs, request.deadlineMs);
-    this.#ask(flight, { view, entityId, code, at, deadlineMs, attempts: 0 }, again);
+    this.#ask(flight, { view, entityId, code, at, deadlineMs, attempts: 0, request: part }, again);
   }
 
   #compute(jobs: Job[]): void {
@@ -291,7 +295,7 @@ export class Serve {
   #row(block: ComputedBlock, i: number, job: Job, live: boolean): Row {
     const { cache, values } = this.#options;
     // Live rows are in the cache, with the revision that everyone sees, unless it could not hold them all.
-    const kept = live ? cache.peek(job.view, job.entityId) : undefined;
+    const kept = live && job.request === undefined ? cache.peek(job.view, job.entityId) : undefined;
     return kept ?? values.detachedRow(block, i, live);
   }
 
@@ -340,10 +344,11 @@ export class Serve {
     }
   }
 
-  /** Rows of one definition and entity for now, or for one moment. */
-  #key(view: View, entityId: string, at: Job['at']): string {
+  /** Of one definition and entity for now, or for one moment; or of one request alone. */
+  #keyOf({ view, entityId, at, request }: Job): string {
     const key = this.#tags.of(view) + entityId;
     // Entity ids hold no control characters, so no such key is another's.
+    if (request !== undefined) return `${key}\n${request.id}`;
     return at === null ? key : `${key}\n${at.asOf},${at.position}`;
   }
 }

@@ -11,17 +11,35 @@ export interface RowSpec {
   names: string[];
   outputs: OutputType[];
   places: number[];
+  /** Place of the request's time among the numbers; null where no feature of the request is selected. */
+  requestTime: number | null;
 }
 
 /** Where a row's numbers and strings lie; see row.ts. */
 export type RowData = Pick<Row, 'slab' | 'base' | 'strings'>;
 
-export function rowSpec(view: View, select: number[] | null): RowSpec {
-  const places = select ?? view.features.map((_, place) => place);
+/**
+ * @param request indexes of features of the request, which stand behind the view's own in a row, as its time does
+ * behind all of them; left out where none is selected
+ */
+export function rowSpec(view: View, select: number[] | null, request: readonly number[] = []): RowSpec {
+  const stored = view.features.length;
+  const places = [...(select ?? view.features.keys()), ...request.map((at) => stored + at)];
+  const features = places.map((place) => view.features[place] ?? view.request[place - stored]!);
   return {
-    names: places.map((place) => view.features[place]!.name),
-    outputs: places.map((place) => view.features[place]!.output),
+    names: features.map(({ name }) => name),
+    outputs: features.map(({ output }) => output),
     places,
+    requestTime: request.length === 0 ? null : stored + view.request.length,
+  };
+}
+
+/** The spec of rows that hold what it selects and nothing else, in that order. */
+export function ownPlaces(spec: RowSpec): RowSpec {
+  return {
+    ...spec,
+    places: spec.places.map((_, i) => i),
+    requestTime: spec.requestTime === null ? null : spec.places.length,
   };
 }
 
@@ -70,7 +88,7 @@ export class RowWriter {
   rowText(entityId: string, row: RowData, state: State): string {
     return (
       `{"entity_id":${JSON.stringify(entityId)},"features":${this.#features(row)},` +
-      `"revision":${row.slab[row.base + REVISION]!}${this.#provenance(row)}${SUFFIX[state]}`
+      `"revision":${row.slab[row.base + REVISION]!}${this.#provenance(row)}${this.#requestTime(row)}${SUFFIX[state]}`
     );
   }
 
@@ -88,6 +106,11 @@ export class RowWriter {
       `,"event_time":${timeText(slab[base + EVENT_TIME]!)},"computed_at":${timeText(slab[base + COMPUTED_AT]!)}` +
       `,"valid_until":${timeText(slab[base + VALID_UNTIL]!)}`
     );
+  }
+
+  #requestTime({ slab, base }: RowData): string {
+    const { requestTime } = this.spec;
+    return requestTime === null ? '' : `,"request_time":${timeText(slab[base + ROW_HEADER + requestTime]!)}`;
   }
 
   #features({ slab, base, strings }: RowData): string {
@@ -123,8 +146,9 @@ export class RowWriters {
   readonly #whole = new WeakMap<View, RowWriter>();
   readonly #selected = new WeakMap<View, Map<string, RowWriter>>();
 
-  of(view: View, select: number[] | null): RowWriter {
-    if (select !== null) return this.#ofSelection(view, select);
+  /** @param request as for {@link rowSpec} */
+  of(view: View, select: number[] | null, request?: readonly number[]): RowWriter {
+    if (select !== null || request !== undefined) return this.#ofSelection(view, select, request);
     let writer = this.#whole.get(view);
     if (writer === undefined) {
       writer = new RowWriter(rowSpec(view, null));
@@ -133,18 +157,18 @@ export class RowWriters {
     return writer;
   }
 
-  #ofSelection(view: View, select: number[]): RowWriter {
+  #ofSelection(view: View, select: number[] | null, request?: readonly number[]): RowWriter {
     let writers = this.#selected.get(view);
     if (writers === undefined) {
       writers = new Map();
       this.#selected.set(view, writers);
     }
-    const key = select.join();
+    const key = `${select?.join() ?? '*'};${request?.join() ?? ''}`;
     let writer = writers.get(key);
     if (writer === undefined) {
       // Clients choose selections freely; the oldest makes room.
       if (writers.size >= SELECTIONS_KEPT) writers.delete(writers.keys().next().value!);
-      writer = new RowWriter(rowSpec(view, select));
+      writer = new RowWriter(rowSpec(view, select, request));
       writers.set(key, writer);
     }
     return writer;

@@ -32,6 +32,8 @@ export interface ComputedBlock {
   position: number;
   n: number;
   entityIds: string[];
+  /** The features of the plan's `request` stand behind its own in every row; computed for one request alone. */
+  ofRequest?: true;
   /** n × (number of features), row after row; NaN is null. */
   values: Float64Array;
   /** Per feature a column of texts, or null where its output is no string; null where no output is. */
@@ -41,3 +43,7 @@ export interface ComputedBlock {
   /** NaN: no event inside. */
   eventTime: Float64Array;
 }
+
+/** Features a row of the block has. */
+export const blockWidth = ({ view, ofRequest }: Pick<ComputedBlock, 'view' | 'ofRequest'>): number =>
+  view.features.length + (ofRequest ? view.request.length : 0);

@@ -2,6 +2,7 @@ import type { FeatureCache } from '../cache/cache.ts';
 import type { Micros } from '../clock.ts';
 import {
   AS_OF,
+  blockWidth,
   COMPUTED_AT,
   type ComputedBlock,
   EVENT_TIME,
@@ -52,12 +53,14 @@ export class Values {
   }
 
   /**
-   * Row `i` of a block by itself, outside the cache.
+   * Row `i` of a block by itself, outside the cache; where it has features of a request, the request's time stands
+   * behind them.
    * @param live whether it was computed for "now": such a row has a revision, a historical one has 0
    */
   detachedRow(block: ComputedBlock, i: number, live: boolean): Row {
-    const count = block.view.features.length;
-    const slab = new Float64Array(ROW_HEADER + count);
+    const count = blockWidth(block);
+    const slab = new Float64Array(ROW_HEADER + count + (block.ofRequest ? 1 : 0));
+    if (block.ofRequest) slab[ROW_HEADER + count] = block.asOf;
     slab[AS_OF] = block.asOf;
     slab[POSITION] = block.position;
     // A revision may skip, so one more than all before is right for a row that the cache could not keep.

@@ -14,8 +14,6 @@ export function refuseUnsupported(request: object, fields: readonly string[]): v
   }
 }
 
-export const UNSUPPORTED_BY_GET = ['service', 'request'] as const;
-
 export function limitIds(ids: readonly unknown[], config: Pick<Config, 'entity_ids_max'>): void {
   limit(ids.length, config.entity_ids_max, 'entity ids');
 }

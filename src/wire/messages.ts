@@ -7,6 +7,7 @@ import { type Static, Type } from 'typebox';
 import {
   Alert,
   alertFields,
+  answered,
   ErrorCodeSchema,
   EXACT,
   errorFields,
@@ -192,10 +193,7 @@ export const SERVER_MESSAGES = {
     },
     { description: 'The first frame' },
   ),
-  result: Type.Object(
-    { type: Type.Literal('result'), id, view: Type.String(), version: Type.String(), rows: Rows },
-    { description: 'Answers `get`' },
-  ),
+  result: Type.Object({ type: Type.Literal('result'), id, ...answered, rows: Rows }, { description: 'Answers `get`' }),
   subscribed: Type.Object(
     {
       type: Type.Literal('subscribed'),

@@ -28,10 +28,15 @@ export const ErrorCodeSchema = Type.Unsafe<ErrorCode>({
 
 export const Position = whole('Place in the log; 0 is before the first event');
 
-/** What selects features; the same for `get`, `POST /features` and `POST /features/batch`. */
+/** What selects features; the same for `get`, `subscribe`, `POST /features` and `POST /features/batch`. */
 export const selection = {
+  service: Type.Optional(
+    Type.String({ description: 'Name of a feature service, in the place of view, version and features' }),
+  ),
   view: Type.Optional(Type.String({ description: 'Name of the view; may be left out where the registry has one' })),
-  version: Type.Optional(Type.String({ description: 'Version of the view; the last listed where left out' })),
+  version: Type.Optional(
+    Type.String({ description: 'Version of the view; the last listed that is not deprecated where left out' }),
+  ),
   features: Type.Optional(
     Type.Array(Type.String(), {
       minItems: 1,
@@ -41,9 +46,10 @@ export const selection = {
 };
 
 export const moment = {
-  service: Type.Optional(Type.String({ description: 'A feature service; not offered by this server' })),
   request: Type.Optional(
-    Type.Record(Type.String(), Type.Unknown(), { description: 'Request-time inputs; not offered by this server' }),
+    Type.Record(Type.String(), Type.Unknown(), {
+      description: 'Inputs of the request by name, for the features that depend on it; null where left out',
+    }),
   ),
   timeout_ms: Type.Optional(
     Type.Integer({ minimum: 1, maximum: 60_000, description: 'Deadline in milliseconds; 5000 where left out' }),
@@ -51,6 +57,16 @@ export const moment = {
   as_of: Type.Optional(TimeIn('The moment for which the values are asked, within the history of the view')),
   position: Type.Optional(whole('Answer with what the log held at this position, and the same bits for ever')),
   min_position: Type.Optional(whole('Answer with at least this much of the log: reads after one’s own write')),
+};
+
+/** What every answer with values says first. */
+export const answered = {
+  view: Type.String({ description: 'Name of the view, or of the service' }),
+  version: Type.String({ description: 'Version of the view; `service` where a service was asked for' }),
+  service: Type.Optional(Type.String({ description: 'The service that was asked for' })),
+  deprecated: Type.Optional(
+    Type.String({ description: 'The version is deprecated, from this date (ISO 8601); ask for another' }),
+  ),
 };
 
 const FeatureValue = Type.Unsafe<number | string | boolean | null>({
@@ -75,6 +91,9 @@ export const ValueRow = Type.Object(
     entity_id: Type.String(),
     features: Features,
     ...provenance,
+    request_time: Type.Optional(
+      Type.String({ description: 'Time of the request, where one of the features depends on the request' }),
+    ),
     cached: Type.Boolean({ description: 'The row was in the cache' }),
     stale: Type.Optional(Type.Boolean({ description: 'The row is past its TTL; nothing fresh could be had' })),
     default: Type.Optional(Type.Boolean({ description: 'The values are the declared defaults of the view' })),

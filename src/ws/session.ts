@@ -226,7 +226,18 @@ export class Session implements Sink {
         subscriptions_max: config.subscriptions_max,
         inflight_max: config.inflight_max,
       },
-      capabilities: ['get', 'as_of', 'position', 'min_position', 'subscribe', 'resume', 'ingest', 'alerts'],
+      capabilities: [
+        'get',
+        'as_of',
+        'position',
+        'min_position',
+        'subscribe',
+        'resume',
+        'ingest',
+        'alerts',
+        'request',
+        'service',
+      ],
     };
     this.control(welcome);
   }

@@ -1,6 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { HeadraceError } from '../../src/errors.ts';
+import type { Logger } from '../../src/fleet/logger.ts';
 import type { Registry } from '../../src/registry/view.ts';
 import { featureService } from '../../src/serve/feature-service.ts';
 import type { Query } from '../../src/serve/query.ts';
@@ -16,7 +17,17 @@ function setup(pool = { run: () => Promise.reject(new Error('no thread')) }) {
   const replies = new Replies({ pool, writers, kept: (row) => cache.keptText(row), largeReplyBytes: 2000 });
   const { view } = world;
   const registry = { views: new Map([[view.name, [view]]]) } as unknown as Registry;
-  const answers = featureService({ registry: () => registry, serve, replies, timeoutMs: 5000 });
+  const warnings: object[] = [];
+  const logger = { warn: (fields: object) => warnings.push(fields) } as unknown as Logger;
+  const answers = featureService({
+    clock: world.clock,
+    wallMicros: () => world.timers.wallMicros(),
+    logger,
+    registry: () => registry,
+    serve,
+    replies,
+    timeoutMs: 5000,
+  });
   const told: { error: HeadraceError | null; answer: Answer | null }[] = [];
   const ask = (query: Query) => answers.answer(query, (error, answer) => told.push({ error, answer }));
   return { world, answers, told, ask };

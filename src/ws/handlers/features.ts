@@ -1,22 +1,12 @@
-import type { View } from '../../registry/view.ts';
-import { limitIds, refuseUnsupported, UNSUPPORTED_BY_GET } from '../../wire/checks.ts';
+import { HeadraceError } from '../../errors.ts';
+import type { Query } from '../../serve/query.ts';
+import { answerHead } from '../../wire/answer-head.ts';
+import { limitIds, refuseUnsupported } from '../../wire/checks.ts';
 import type { ClientMessage } from '../../wire/messages.ts';
 import type { Answer, Subscribed } from '../../wire/service.ts';
 import type { Id, Session } from '../session.ts';
 
-const UNSUPPORTED_BY_SUBSCRIBE = ['service', 'request', 'min_interval_ms', 'on_change', 'when'] as const;
-
-const viewTexts = new WeakMap<View, string>();
-
-/** The middle of a `result`, made once a view. */
-function viewText(view: View): string {
-  let text = viewTexts.get(view);
-  if (text === undefined) {
-    text = `,"view":${JSON.stringify(view.name)},"version":${JSON.stringify(view.version)},"rows":`;
-    viewTexts.set(view, text);
-  }
-  return text;
-}
+const UNSUPPORTED_BY_SUBSCRIBE = ['request', 'min_interval_ms', 'on_change', 'when'] as const;
 
 const idText = (id: Id): string => (Number.isSafeInteger(id) ? String(id) : JSON.stringify(id));
 
@@ -24,10 +14,9 @@ export function get(session: Session, message: ClientMessage<'get'>): void {
   const { service, config, metrics, timers } = session.context;
   const started = timers.monotonicMs();
   session.refuseWhileDraining();
-  refuseUnsupported(message, UNSUPPORTED_BY_GET);
   limitIds(message.entity_ids, config);
   const query = service.features.resolve(message);
-  const head = `{"type":"result","id":${idText(message.id)}${viewText(query.view)}`;
+  const head = `{"type":"result","id":${idText(message.id)},${answerHead(query)},"rows":`;
   const hot = service.features.hot(query);
   if (hot !== null) {
     session.send(`${head}[${hot}]}`);
@@ -55,13 +44,15 @@ export function subscribe(session: Session, message: ClientMessage<'subscribe'>)
   if (ids === '*') refuseUnsupported({ 'entity_ids "*"': ids }, ['entity_ids "*"']);
   limitIds(ids as string[], config);
   // Only what selects: a moment is no part of a subscription, and an unknown field is ignored.
-  const { view, version, features } = message;
-  const query = service.features.resolve({
+  const { view, version, features, service: named } = message;
+  const asked = service.features.resolve({
     entity_ids: ids as string[],
+    ...(named === undefined ? {} : { service: named }),
     ...(view === undefined ? {} : { view }),
     ...(version === undefined ? {} : { version }),
     ...(features === undefined ? {} : { features }),
   });
+  const query = withoutRequest(asked, features !== undefined);
   session.request<Subscribed>(
     'subscribe',
     message.id,
@@ -77,6 +68,19 @@ export function subscribe(session: Session, message: ClientMessage<'subscribe'>)
         rows,
         `,"rejected":${JSON.stringify(rejected)}}`,
       ),
+  );
+}
+
+/** Nothing that depends on a request is pushed: left out, or refused where it was named. */
+function withoutRequest(query: Query, isNamed: boolean): Query {
+  const { request, view } = query;
+  if (request === undefined) return query;
+  if (!isNamed) return { ...query, request: undefined };
+  const { name } = view.request[request.features[0]!]!;
+  throw new HeadraceError(
+    'unsupported',
+    `${name} depends on the request that asks for it and is not pushed; leave it out, and get it`,
+    { data: { field: 'features' } },
   );
 }
 
