@@ -111,12 +111,25 @@ program
   });
 
 program
+  .command('check')
+  .description('Check a registry, then run its Python features on made-up windows and tell which break the contract')
+  .argument('<registry>', 'features.yaml')
+  .option('--python <path>', 'Python that runs the functions; as for serve where left out')
+  .addHelpText('after', '\nExit status: 0 where every check passed, 1 where one did not or the registry is wrong.')
+  .action(async (path: string, options: { python?: string }) => {
+    const { checkCommand } = await import('./cli/check.ts');
+    exit(await checkCommand(path, options, terminal));
+  });
+
+program
   .command('get')
   .description('Show the features of some entities')
   .argument('<entity-ids...>', 'such as ORD ATL')
   .option('--view <name>', 'view; may be left out where the registry has one')
-  .option('--version <version>', 'version of the view; the last one where left out')
+  .option('--version <version>', 'version of the view; the last that is not deprecated where left out')
   .option('--features <names>', 'names with commas between; all where left out', list)
+  .option('--service <name>', 'feature service, in the place of view, version and features')
+  .option('--request <name=value>', 'input of the request; may be given several times', collect)
   .option('--as-of <time>', 'as they were at this time (ISO 8601 or epoch milliseconds)')
   .option('--position <n>', 'as known at this position of the log')
   .option('--timeout-ms <ms>', 'deadline in milliseconds', positive, 5000)

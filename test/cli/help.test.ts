@@ -16,7 +16,7 @@ test('headrace lists its commands, and each of them says what it takes and what 
   const { code, out, err } = await lab.run(['--help']);
   assert.equal([code, err], [0, '']);
   const commands = [...out.matchAll(/^ {2}([a-z]+) .*<.*>/gm)].map(([, name]) => name!);
-  assert.equal(commands.toSorted(), ['get', 'ingest', 'replay', 'serve', 'validate', 'watch']);
+  assert.equal(commands.toSorted(), ['check', 'get', 'ingest', 'replay', 'serve', 'validate', 'watch']);
   const helps = await Promise.all(commands.map((name) => lab.run([name, '--help'])));
   for (const [i, help] of helps.entries()) {
     assert.equal([help.code, help.err], [0, ''], commands[i]);
