@@ -1,6 +1,6 @@
 /** Keys that go with some of the aggregations or functions only. */
 import type { FeatureRecord } from './declared.ts';
-import type { OwnKey } from './grammar.ts';
+import type { OwnKey } from './feature-words.ts';
 import type { Entry, Reader } from './reader.ts';
 import { listOf } from './suggest.ts';
 

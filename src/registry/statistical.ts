@@ -6,9 +6,9 @@ import {
   AGGREGATION_SYNONYMS,
   AGGREGATIONS,
   type DeclaredAggregation,
-  LIMITS,
   SEVERAL,
-} from './grammar.ts';
+} from './feature-words.ts';
+import { LIMITS } from './grammar.ts';
 import { checkOwnKeys } from './own-keys.ts';
 import type { Entry, Reader } from './reader.ts';
 import type { SourceDraft } from './sources.ts';

@@ -7,10 +7,10 @@ import {
   FUNCTION_SYNONYMS,
   FUNCTIONS,
   LATER_FUNCTIONS,
-  LIMITS,
   REGRESSION_RESULTS,
   TIMES_ALONE,
-} from './grammar.ts';
+} from './feature-words.ts';
+import { LIMITS } from './grammar.ts';
 import { checkOwnKeys } from './own-keys.ts';
 import type { Entry, Reader, Value } from './reader.ts';
 import type { SourceDraft } from './sources.ts';

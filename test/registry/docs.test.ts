@@ -8,17 +8,19 @@ import { renderExpression } from '../../src/registry/expression-text.ts';
 import {
   AGGREGATION_KEYS,
   AGGREGATIONS,
+  FUNCTION_KEYS,
+  FUNCTIONS,
+  type OwnKey,
+  SEVERAL,
+} from '../../src/registry/feature-words.ts';
+import {
   DEFAULTS,
   FEATURE_TYPES,
   FIELD_TYPES,
-  FUNCTION_KEYS,
-  FUNCTIONS,
   GRAMMAR,
   LIMITS,
   OPERATORS,
-  type OwnKey,
   REQUEST_FUNCTIONS,
-  SEVERAL,
 } from '../../src/registry/grammar.ts';
 import { parseRegistry } from '../../src/registry/load.ts';
 import type { Aggregation, Expression, Operator, SeriesFunction } from '../../src/registry/view.ts';

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { AGGREGATIONS, FUNCTIONS } from '../../src/registry/grammar.ts';
+import { AGGREGATIONS, FUNCTIONS } from '../../src/registry/feature-words.ts';
 import { parseRegistry } from '../../src/registry/load.ts';
 import type { Plan } from '../../src/registry/view.ts';
 

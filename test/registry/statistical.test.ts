@@ -1,6 +1,6 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { AGGREGATIONS } from '../../src/registry/grammar.ts';
+import { AGGREGATIONS } from '../../src/registry/feature-words.ts';
 import { parseRegistry } from '../../src/registry/load.ts';
 import { RegistryError } from '../../src/registry/problems.ts';
 import type { FieldType, OutputType, StatisticalFeature } from '../../src/registry/view.ts';

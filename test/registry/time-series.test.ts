@@ -1,6 +1,6 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { FUNCTIONS, TIMES_ALONE } from '../../src/registry/grammar.ts';
+import { FUNCTIONS, TIMES_ALONE } from '../../src/registry/feature-words.ts';
 import { RegistryError } from '../../src/registry/problems.ts';
 import type { SeriesFeature, SeriesFunction } from '../../src/registry/view.ts';
 import { viewOf } from './registry-text.ts';
