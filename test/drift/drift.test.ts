@@ -47,10 +47,11 @@ class HandTimers implements Timers {
 
 const OUTPUTS: Record<string, OutputType> = { name: 'string', delay: 'float64', count: 'int64', seen: 'timestamp' };
 
-function makeView(outputs = OUTPUTS): View {
+function makeView(outputs = OUTPUTS, version = 'v1'): View {
   return {
     name: 'v',
-    version: 'v1',
+    version,
+    hash: version,
     plan: { entity: 'airport', sources: [{ name: 'departures' }] },
     features: Object.entries(outputs).map(([name, output]) => ({ name, output })),
   } as unknown as View;
@@ -148,7 +149,7 @@ test('asks once a tick for one vector of each entity touched since the last', ()
 
 test('takes one vector an entity, and none that it did not ask for', () => {
   const { drift, asked, touch, advance } = make();
-  const view = makeView();
+  const view = makeView(OUTPUTS, 'v2');
   touch([1, 2]);
   advance();
   const asking = asked[0]!;
@@ -342,6 +343,45 @@ test('alerts of a version that is no more are resolved at the start', async () =
   const second = make({ bodies, views: [makeView({ count: 'int64' })] });
   assert.ok(second.alerts.firing().every(({ labels }) => labels['feature'] !== 'delay'));
   second.drift.stop();
+});
+
+test('a reload keeps the windows of definitions that stay, and resolves the alerts of those that go', async () => {
+  const views = [makeView({ delay: 'float64' }), makeView({ delay: 'float64' }, 'v2')];
+  const { drift, clock, alerts, asked, touch, advance } = make({ views, config: { drift_interval_ms: 60_000 } });
+  const fill = async (delays: number[]) => {
+    touch(delays.map((_, code) => code));
+    advance();
+    const ticks = asked.splice(0);
+    for (const { view, codes } of ticks)
+      for (const code of codes) drift.onRow(row(view, { delay: delays[code]! }), code);
+    for (const { done } of ticks) done();
+    while (lastTick(drift) !== clock.now()) await settled();
+  };
+  await fill(ramp(200));
+  for (let i = 0; i < 4; i++) await fill(ramp(300, 5000));
+  assert.equal(
+    alerts.firing().map(({ labels }) => labels['version']),
+    ['v1', 'v2'],
+  );
+  const renewed = makeView({ delay: 'float64' });
+  const v3 = makeView({ delay: 'float64' }, 'v3');
+  drift.reload([renewed, v3]);
+  assert.equal(
+    alerts.firing().map(({ labels }) => labels['version']),
+    ['v1'],
+  );
+  assert.equal(
+    drift.status().views.map(({ version, baseline_n }) => [version, baseline_n]),
+    [
+      ['v1', 200],
+      ['v3', 0],
+    ],
+  );
+  touch([1]);
+  advance();
+  assert.ok(asked.some(({ view }) => view === renewed) && asked.some(({ view }) => view === v3));
+  assert.is(asked.length, 2);
+  drift.stop();
 });
 
 test.run();

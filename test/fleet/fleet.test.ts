@@ -1,7 +1,20 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import type { Registry, View } from '../../src/registry/view.ts';
+import type { ReloadHeader } from '../../src/wire/frames.ts';
 import { settled } from './hand-timers.ts';
-import { codesOf, commit, computedCodes, failedCodes, job, makeFleet, otherView, SHARDS, type Told } from './setup.ts';
+import {
+  codesOf,
+  commit,
+  computedCodes,
+  failedCodes,
+  job,
+  makeFleet,
+  otherView,
+  SHARDS,
+  type Told,
+  view,
+} from './setup.ts';
 
 type Computed = Extract<Told, { what: 'computed' }>;
 
@@ -344,6 +357,31 @@ test('a drain ends after its limit what does not end by itself', async () => {
   );
   assert.equal(crew.all.length, 2);
   assert.is(timers.pending, 0);
+});
+
+test('a reload goes to every worker before what is computed by it, keeps former plans, and meets new workers at their start', async () => {
+  const { fleet, crew } = await makeFleet({ workers: 1 });
+  const added: View = { ...view, version: 'v3', hash: '00000000000000cc' };
+  const registry = { views: new Map([['things', [view, added]]]), services: new Map(), path: '/project/features.yaml' };
+  fleet.compute([job(1)]);
+  await settled();
+  fleet.reload(registry as unknown as Registry, [otherView], { 7: { source: 's', columns: [] } });
+  fleet.compute([job(2, { view: added })]);
+  await settled();
+  const worker = crew.at(0);
+  worker.answer();
+  const types = worker.frames.map(({ type }) => type);
+  assert.equal(types.slice(-3), ['compute', 'reload', 'compute']);
+  const { header } = worker.frames.at(-2)!;
+  const { plans, schemas, folder } = header as ReloadHeader;
+  assert.equal(Object.keys(plans).sort(), ['00000000000000aa', '00000000000000bb', '00000000000000cc']);
+  assert.equal([Object.keys(schemas), folder], [['7'], '/project']);
+  worker.exit('killed by SIGKILL');
+  await settled();
+  assert.is.not(crew.at(0), worker);
+  assert.equal(Object.keys((crew.at(0).frames[0]!.header as ReloadHeader).schemas), ['7']);
+  crew.at(0).answer();
+  await fleet.drain();
 });
 
 test.run();

@@ -1,5 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { HeadraceError } from '../../src/errors.ts';
 import { KeptSink, makeView, parseFrame, SECOND, World } from '../serve/world.ts';
 
 const test = suite('push/push');
@@ -366,6 +367,53 @@ test('an update is never older than the one before it', () => {
   world.land(first);
   const events = sink.take().map((update) => (update['features'] as { events: number }).events);
   assert.equal(events, [2]);
+});
+
+test('a view that is served no more ends its topics, after what was sent and before nothing else', () => {
+  const world = new World();
+  const other = makeView({ version: 'v2' });
+  const { sink, topic } = watching(world, ['ORD', 'ATL']);
+  const { topic: own } = watching(world, ['ORD'], [1]);
+  const kept = world.push.subscribe(sink, other, null, ['ORD'], false).topic;
+  world.settle();
+  sink.take();
+  world.commit('ORD');
+  const why = new HeadraceError('version_removed', 'it was removed');
+  world.push.end(world.view, why);
+  assert.equal(sink.take(), [{ type: 'end', topic, code: 'version_removed', message: 'it was removed' }]);
+  assert.equal(world.push.sizes, { topics: 1, watched: 1, subscribers: 1 });
+  assert.equal(world.push.held(sink), { topics: 1, entities: 1 });
+  world.settle();
+  assert.equal(
+    sink.take().map((update) => update['topic']),
+    [kept],
+    'what was under way for it comes to nothing',
+  );
+  assert.is(world.push.unsubscribe(sink, own, null), false);
+  assert.equal([world.push.endOf(world.view), world.push.endOf(other)], [why, null]);
+});
+
+test('who waits for the snapshot of a topic has not been told of it, and is told of no end', () => {
+  const world = new World();
+  const sink = new KeptSink();
+  world.push.subscribe(sink, world.view, null, ['ORD'], true);
+  world.push.end(world.view, new HeadraceError('version_removed', 'it was removed'));
+  assert.equal(sink.take(), []);
+  assert.equal(world.push.sizes, { topics: 0, watched: 0, subscribers: 0 });
+});
+
+test('a view with other options and the same definition takes over its topics', () => {
+  const world = new World();
+  const { sink, topic } = watching(world, ['ORD']);
+  const renewed = makeView({ ttl: 7 * SECOND });
+  world.push.renew(renewed);
+  world.commit('ORD');
+  assert.ok(world.queue.every(({ view }) => view === renewed) && world.queue.length === 1);
+  world.settle();
+  assert.equal(
+    sink.take().map((update) => update['topic']),
+    [topic],
+  );
 });
 
 test.run();

@@ -218,4 +218,18 @@ test('a connection that closes before its snapshot leaves nothing behind', () =>
   assert.equal(world.push.sizes, { topics: 0, watched: 0, subscribers: 0 });
 });
 
+test('where the view ends while the snapshot is read, the answer says why and nothing is left', () => {
+  const { world, told, subscribe } = setup();
+  const sink = new KeptSink();
+  subscribe(sink, ['ORD', 'ATL']);
+  world.push.end(world.view, new HeadraceError('version_removed', 'it was removed'));
+  world.settle();
+  assert.equal(
+    told.map(({ error, value }) => [error?.code, value]),
+    [['version_removed', null]],
+  );
+  assert.equal(sink.take(), []);
+  assert.equal(world.push.sizes, { topics: 0, watched: 0, subscribers: 0 });
+});
+
 test.run();
