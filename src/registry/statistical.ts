@@ -48,6 +48,7 @@ export function readStatistical(
   const field = readFieldOf(reader, entry, record.get('field'), aggregation, source);
   const statistics = readStatistics(reader, entry, record, aggregation);
   if (source === null || windows === null || where === null || field === null || statistics === null) return null;
+  reader.spend(statistics.length * windows.length, entry.key);
   return statistics.flatMap(({ suffix, ...statistic }) =>
     windows.map(({ suffix: behind, window }) => ({
       suffix: suffix + behind,

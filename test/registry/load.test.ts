@@ -203,6 +203,15 @@ ${views}
   assert.match(problems.join('\n'), `more than ${LIMITS.values} values`);
 });
 
+test('lists cannot make a small file huge', () => {
+  const windows = Array.from({ length: 5000 }, (_, i) => `${i + 1}s`).join(', ');
+  const quantiles = Array.from({ length: 5000 }, (_, i) => (i / 5000).toString()).join(', ');
+  const line = `f: { type: statistical, source: orders, field: price, aggregation: quantiles, quantiles: [${quantiles}], windows: [${windows}] }`;
+  const problems = problemsOf(registryText([line]));
+  assert.is(problems.length, 1);
+  assert.match(problems[0]!, `more than ${LIMITS.values} values`);
+});
+
 test('extends cannot make a small file huge', () => {
   const features = Array.from({ length: 990 }, (_, i) => `          f${i}: { type: statistical, aggregation: count }`);
   const versions = Array.from({ length: 98 }, (_, i) => `      v${i + 2}: { extends: v1 }`).join('\n');
