@@ -10,9 +10,8 @@ chunks are large pieces that nobody has asked about yet. Positions only grow: wh
 positions greater than all that is there, so a stable sort by (entity, timestamp) keeps equal timestamps in
 position order."""
 
-import math
 from bisect import bisect_left, bisect_right
-from typing import Any, Final
+from typing import Any, Final, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +25,28 @@ FIELDS: Final = 2
 
 FAR: Final = 2**63 - 1
 """No time at all: later than every event."""
+
+
+class Grid(Protocol):
+    """Something made of an entity's rows."""
+
+    @property
+    def size(self) -> int:
+        """Room that it takes, in words of 8 bytes."""
+        ...
+
+    def touch(self, time: int) -> None:
+        """Take note of an event."""
+        ...
+
+    def touch_all(self, times: NDArray[np.int64]) -> None:
+        """Take note of many."""
+        ...
+
+
+Part: TypeAlias = tuple[Words, Any, int, int]
+"""Some of an entity's events: a matrix, its times for quick look-up, and which of its columns they are, from
+and to. There is at least one column more, of any content."""
 
 TAIL_MIN: Final = 256
 TAIL_SHARE: Final = 32
@@ -62,6 +83,7 @@ class Rows:
         "_tail_count",
         "_tail_locals",
         "_tail_times",
+        "grids",
     )
 
     _tail_count: int
@@ -70,9 +92,11 @@ class Rows:
         """Start empty, for events with so many fields."""
         self._fields = fields
         self._set_base(empty_words(fields, 0), np.zeros(1, np.int64))
-        self._set_tail(np.empty((1 + FIELDS + fields, 16), np.int64), 0)
+        self._set_tail(np.empty((1 + FIELDS + fields, 17), np.int64), 0)
         self._pending: list[tuple[NDArray[np.int64], Words]] = []
         self._pending_count = 0
+        self.grids: dict[int, dict[Any, Grid]] = {}
+        """What is kept of long windows, by local index; told of every event."""
 
     def __len__(self) -> int:
         """Return the number of events."""
@@ -96,16 +120,19 @@ class Rows:
         if self._pending:
             self.extend(np.array([local]), words[:, None].copy())
             return
+        if local in self.grids:
+            for grid in self.grids[local].values():
+                grid.touch(int(words[TIME]))
         n = self._tail_count
         tail = self._tail
-        if n == tail.shape[1]:
+        if n == tail.shape[1] - 1:
             if n >= min(TAIL_MAX, max(TAIL_MIN, self._base.shape[1] // TAIL_SHARE)):
                 self.settle()
                 n = 0
                 tail = self._tail
             else:
-                wider = np.empty((tail.shape[0], min(2 * n, TAIL_MAX)), np.int64)
-                wider[:, :n] = tail
+                wider = np.empty((tail.shape[0], min(2 * n, TAIL_MAX) + 1), np.int64)
+                wider[:, :n] = tail[:, :n]
                 self._set_tail(wider, n)
                 tail = wider
         at = bisect_right(self._tail_locals, local, 0, n)
@@ -129,10 +156,36 @@ class Rows:
             Shape ``(2 + fields, n)``, in position order. Kept as it is until it is merged: the caller gives
             it away.
         """
+        if self.grids:
+            self._touch_all(locals_, words[TIME])
         self._pending.append((locals_, words))
         self._pending_count += len(locals_)
         if self._pending_count > max(PENDING_MIN, self._base.shape[1] // 2):
             self.settle()
+
+    def keep(self, local: int, key: Any, grid: Grid) -> None:
+        """Keep what was made of an entity's rows; where that takes more room than the rows, drop others'."""
+        own = self.grids.setdefault(local, {})
+        if own.get(key) is grid:
+            return
+        own[key] = grid
+        room = self._base.size + self._tail.size
+        sizes = {other: sum(kept.size for kept in grids.values()) for other, grids in self.grids.items()}
+        used = sum(sizes.values())
+        for other in list(self.grids):
+            if used <= room:
+                break
+            if other != local:
+                used -= sizes[other]
+                del self.grids[other]
+
+    def _touch_all(self, locals_: NDArray[np.int64], times: NDArray[np.int64]) -> None:
+        hit = np.flatnonzero(np.isin(locals_, list(self.grids)))
+        hit = hit[np.argsort(locals_[hit], kind="stable")]
+        for own in np.split(hit, np.flatnonzero(np.diff(locals_[hit])) + 1):
+            if len(own):
+                for grid in self.grids[int(locals_[own[0]])].values():
+                    grid.touch_all(times[own])
 
     def settle(self) -> None:
         """Merge tail and pending chunks into the base."""
@@ -141,91 +194,41 @@ class Rows:
         locals_ = np.concatenate([chunk[0] for chunk in chunks])
         self._pending = []
         self._pending_count = 0
-        self._set_tail(np.empty((tail.shape[0], 16), np.int64), 0)
+        self._set_tail(np.empty((tail.shape[0], 17), np.int64), 0)
         if not len(locals_):
             return
         words = np.concatenate([chunk[1] for chunk in chunks], axis=1)
         order = _order(locals_, words[TIME])
         self._merge(locals_[order], words.take(order, axis=1))
 
-    def window(self, local: int, after: int, until: int, fence: int) -> tuple[Words, int, int, int]:
-        """Select an entity's events of a span of time.
+    def parts(self, local: int, since: int, fence: int) -> list["Part"]:
+        """Return where an entity's events lie: in up to two parts, each sorted by (timestamp, position).
 
         Parameters
         ----------
         local
             The entity's local index.
-        after, until
-            The span ``(after, until]`` in microseconds.
+        since
+            Events before, microseconds, may be left out.
         fence
             Events with a greater position are left out; ``FAR`` leaves out none.
 
         Returns
         -------
-        words
-            A matrix whose columns from `low` to `high` are the events, sorted by (timestamp, position); it
-            has at least one column more, of any content. A view of memory: read it before the next append.
-        low, high
-            The slice.
-        future
-            Timestamp of the entity's first event after `until`, ``FAR`` where there is none.
+        parts
+            Those that have events; views of memory: read them before the next append. Of equal timestamps
+            those of the first part come first.
         """
         start, end, tail_start, tail_end = self._bounds(local)
-        base = self._base
-        high = bisect_right(self._base_times, until, start, end)
-        low = bisect_right(self._base_times, after, start, high)
-        future = _first_time(base, high, end, fence)
+        parts: list[Part] = []
+        if start < end:
+            parts.append((self._base, self._base_times, start, end))
         if tail_start < tail_end:
-            tail_high = bisect_right(self._tail_times, until, tail_start, tail_end)
-            tail_low = bisect_right(self._tail_times, after, tail_start, tail_high)
-            tail = self._tail[1:]
-            future = min(future, _first_time(tail, tail_high, tail_end, fence))
-            if tail_low < tail_high:
-                base = _joined(base[:, low:high], tail[:, tail_low:tail_high])
-                low, high = 0, base.shape[1] - 1
-        if fence != FAR:
-            keep = base[POSITION, low:high] <= fence
-            if not keep.all():
-                base = np.concatenate((base[:, low:high][:, keep], base[:, :1]), axis=1)
-                low, high = 0, base.shape[1] - 1
-        return base, low, high, future
-
-    def span(self, local: int, after: int, until: int, fence: int) -> tuple[int, int, int]:
-        """Count what :meth:`window` would select, without touching it.
-
-        Returns
-        -------
-        count
-            Number of events.
-        oldest, newest
-            Their least and greatest timestamps, ``FAR`` and ``-FAR`` where there are none.
-        """
-        if fence != FAR:
-            words, low, high, _ = self.window(local, after, until, fence)
-            if low == high:
-                return 0, FAR, -FAR
-            return high - low, int(words[TIME, low]), int(words[TIME, high - 1])
-        start, end, tail_start, tail_end = self._bounds(local)
-        count, oldest, newest = 0, FAR, -FAR
-        for times, first, last in (
-            (self._base_times, start, end),
-            (self._tail_times, tail_start, tail_end),
-        ):
-            if first < last:
-                high = bisect_right(times, until, first, last)
-                low = bisect_right(times, after, first, high)
-                if low < high:
-                    count += high - low
-                    oldest = min(oldest, times[low])
-                    newest = max(newest, times[high - 1])
-        return count, oldest, newest
-
-    def last(self, local: int, row: int, after: int, until: int, fence: int) -> float:
-        """Return the newest value of a row of words among the events of a span, NaN where there is none."""
-        words, low, high, _ = self.window(local, after, until, fence)
-        values = words[row, low:high].view(np.float64)
-        known = np.flatnonzero(values == values)
-        return float(values[known[-1]]) if len(known) else math.nan
+            parts.append((self._tail[1:], self._tail_times, tail_start, tail_end))
+        if fence == FAR:
+            return parts
+        visible = (_visible(part, since, fence) for part in parts)
+        return [part for part in visible if part[2] < part[3]]
 
     def _bounds(self, local: int) -> tuple[int, int, int, int]:
         """Return where an entity begins and ends in the base and in the tail."""
@@ -312,8 +315,8 @@ def _places(
     return low
 
 
-def _joined(base: Words, tail: Words) -> Words:
-    """Put an entity's events of base and tail in order, with one more column."""
+def joined(base: Words, tail: Words) -> Words:
+    """Put an entity's events of two parts in order, with one more column."""
     split, n = base.shape[1], base.shape[1] + tail.shape[1]
     words = np.empty((len(base), n + 1), np.int64)
     words[:, :split] = base
@@ -325,11 +328,13 @@ def _joined(base: Words, tail: Words) -> Words:
     return words
 
 
-def _first_time(words: Words, low: int, high: int, fence: int) -> int:
-    """Return the timestamp of a slice's first event with a position up to `fence`, ``FAR`` without one."""
-    if low == high:
-        return FAR
-    if fence == FAR:
-        return int(words[TIME, low])
-    known = np.flatnonzero(words[POSITION, low:high] <= fence)
-    return int(words[TIME, low + known[0]]) if len(known) else FAR
+def _visible(part: Part, since: int, fence: int) -> Part:
+    """Return the events of a part that a fence lets through."""
+    words, times, start, end = part
+    start = bisect_left(times, since, start, end)
+    known = words[POSITION, start:end] <= fence
+    if known.all():
+        return words, times, start, end
+    kept = np.append(np.flatnonzero(known), 0) + start
+    words = words.take(kept, axis=1)
+    return words, words[TIME].data, 0, len(kept) - 1

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from headrace.frames import SchemaSpec
+from headrace.gather import read
 from headrace.rows import FAR, POSITION, TAIL_MAX, TIME, Rows
 from headrace.shards import FEW, PIECES_MAX, Needs, Shards, SourceNeeds
 from hypothesis import given, settings
@@ -39,15 +40,17 @@ def test_windows_hold_what_was_added(data: st.DataObject) -> None:
     local = data.draw(st.integers(0, 6))
     after, until = sorted(data.draw(st.tuples(st.integers(-1, 31), st.integers(-1, 31))))
     fence = data.draw(st.one_of(st.just(FAR), st.integers(0, len(known))))
-    matrix, low, high, future = rows.window(local, after, until, fence)
+    parts = rows.parts(local, after, fence)
     wanted = sorted((time, position) for who, time, position in known if who == local and position <= fence)
-    inside = [pair for pair in wanted if after < pair[0] <= until]
-    assert (
-        list(zip(matrix[TIME, low:high].tolist(), matrix[POSITION, low:high].tolist(), strict=True)) == inside
-    )
-    assert matrix.view(np.float64)[2, low:high].tolist() == [position for _, position in inside]
-    assert future == min((time for time, _ in wanted if time > until), default=FAR)
-    assert matrix.shape[1] > high
+    inside = [pair for pair in wanted if after <= pair[0] < until]
+    if not parts:
+        assert not inside
+        return
+    matrix = read(parts, after, until)
+    assert list(zip(matrix[TIME, :-1].tolist(), matrix[POSITION, :-1].tolist(), strict=True)) == inside
+    assert matrix.view(np.float64)[2, :-1].tolist() == [position for _, position in inside]
+    later = sorted(time for _, times, low, high in parts for time in times[low:high] if time >= after)
+    assert later == [time for time, _ in wanted if time >= after]
 
 
 @pytest.mark.parametrize("ascending", [True, False])
@@ -58,19 +61,17 @@ def test_a_long_tail_is_merged(ascending: bool) -> None:
     matrix = words(times, 1)
     for i in range(n):
         rows.append(i % 3, matrix[:, i])
-    found, low, high, _ = rows.window(1, -1, n, FAR)
-    assert found[TIME, low:high].tolist() == sorted(times[1::3])
+    found = read(rows.parts(1, 0, FAR), 0, n + 1)
+    assert found[TIME, :-1].tolist() == sorted(times[1::3])
 
 
 def test_large_pieces_are_merged_by_themselves() -> None:
     rows = Rows(1)
     for i in range(5):
         rows.extend(np.zeros(20_000, np.int64), words(list(range(20_000)), 1 + i * 20_000))
-    found, low, high, _ = rows.window(0, -1, 10, FAR)
-    assert found[TIME, low:high].tolist() == [time for time in range(11) for _ in range(5)]
-    assert found[POSITION, low:high].tolist() == [
-        1 + time + 20_000 * i for time in range(11) for i in range(5)
-    ]
+    found = read(rows.parts(0, 0, FAR), 0, 11)
+    assert found[TIME, :-1].tolist() == [time for time in range(11) for _ in range(5)]
+    assert found[POSITION, :-1].tolist() == [1 + time + 20_000 * i for time in range(11) for i in range(5)]
 
 
 def test_many_entities() -> None:
@@ -78,8 +79,8 @@ def test_many_entities() -> None:
     n = 70_000  # more than 16 bits of local indexes
     rows.extend(np.arange(n)[::-1].copy(), words([5] * n, 1))
     rows.extend(np.array([n - 1, 0]), words([4, 6], n + 1))
-    found, low, high, _ = rows.window(n - 1, 0, 9, FAR)
-    assert found[POSITION, low:high].tolist() == [n + 1, 1]
+    found = read(rows.parts(n - 1, 1, FAR), 1, 10)
+    assert found[POSITION, :-1].tolist() == [n + 1, 1]
 
 
 def test_pieces_that_nobody_asks_about_are_merged_in_turn() -> None:

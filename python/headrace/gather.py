@@ -1,0 +1,425 @@
+"""Gathering: from windows to the rows of many entities, side by side.
+
+What can be known without rows (how many a window has, when the next one enters or leaves) is read off by
+binary search. Rows are gathered once for all windows of a source that need them, and only as far back as they
+need: not for counts, not for windows so long that their statistics are put together from tiles, and of a
+window of so many rows, or of a session, only the newest."""
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headrace.predicates import Truth
+from headrace.rows import FAR, FIELDS, TIME, Part, Words, joined
+from headrace.segments import Indexes
+from headrace.shards import Shards
+from headrace.windows import Span, newest_of
+
+TILED: Final = 4096
+"""A window of time alone with more rows is the fold of its tiles. Part of what a value is: the sum of a long
+window has other last bits than that of one stretch."""
+
+REACHED: Final = 256
+"""A window that is cut to its newest rows is read whole up to so many."""
+
+_CHUNK: Final = 64
+"""How many rows are looked through first; then twice as many, and so on."""
+
+
+@dataclass(slots=True)
+class Filter:
+    """Which rows take part, and in which windows."""
+
+    truth: Truth | None
+    """``None``: every row."""
+    selections: list[int]
+    """Indexes into the selections of the reading."""
+    chosen: slice | Indexes
+    """The same, as what selects them from an array."""
+
+
+@dataclass(slots=True)
+class Selection:
+    """A window of filtered rows, and how it is read."""
+
+    span: Span
+    filter: int
+    deep: bool
+    """Something needs every row."""
+    mergeable: bool
+    """Something needs what tiles have too."""
+    newest: bool
+    """Something needs the newest value."""
+
+    @property
+    def reached(self) -> bool:
+        """Whether only its newest rows are read."""
+        return not self.span.plain and (self.deep or self.mergeable or self.newest)
+
+
+class Reading:
+    """What a plan reads of one source, made ready to gather."""
+
+    def __init__(
+        self, source: str, entity: str, selections: Sequence[Selection], filters: Sequence[Filter]
+    ) -> None:
+        """Lay out the limits of the windows.
+
+        Parameters
+        ----------
+        source, entity
+            Whose rows.
+        selections
+            The windows.
+        filters
+            Their filters.
+        """
+        self.source = source
+        self.entity = entity
+        self.selections = list(selections)
+        self.filters = list(filters)
+        spans = [selection.span for selection in selections]
+        self.shifts = sorted({limit for span in spans for limit in (span.start, span.stop)})
+        """Limits of all windows less ``as_of``, ascending."""
+        at = {shift: i for i, shift in enumerate(self.shifts)}
+        self.limits = [(at[span.start], at[span.stop]) for span in spans]
+        """Start and stop of each selection as indexes of `shifts`."""
+        every = [
+            (selection, *limits)
+            for selection, limits in zip(selections, self.limits, strict=True)
+            if filters[selection.filter].truth is None
+        ]
+        self.plain = [
+            (start, stop, selection.span.leave) for selection, start, stop in every if selection.span.plain
+        ]
+        """Start, stop and what leads to the moment of leaving, of the windows that time alone decides."""
+        self.stops = sorted({(stop, selection.span.enter) for selection, _, stop in every})
+        """Stop, and what leads to the moment of entering, of the windows without a filter."""
+        self.filtered = sorted(
+            {
+                (selection.filter, stop, selection.span.enter)
+                for selection, (_, stop) in zip(selections, self.limits, strict=True)
+                if filters[selection.filter].truth is not None
+            }
+        )
+        """Filter, stop, and what leads to the moment of entering, of the windows with a filter."""
+        gathered = [i for i, one in enumerate(selections) if one.deep or one.mergeable or one.newest]
+        self.last = max((self.limits[i][1] for i in gathered), default=0)
+        """The stop up to which rows are gathered."""
+        whole = [i for i in gathered if spans[i].plain and (selections[i].deep or selections[i].mergeable)]
+        self.first = min((self.limits[i][0] for i in whole), default=self.last)
+        """The start from which rows are gathered, where no window is so long that tiles serve it."""
+        self.tileable = [i for i in whole if selections[i].mergeable]
+        self.longest = min((self.limits[i][0] for i in self.tileable), default=self.last)
+        self.reached = [i for i in gathered if not spans[i].plain]
+        self.peeks = [i for i in gathered if i not in whole and i not in self.reached]
+        """Windows of which only the newest row is read."""
+
+
+@dataclass(slots=True)
+class Gathered:
+    """The rows of `n` entities, and what is known of their windows."""
+
+    words: Words
+    """Rows side by side, entity after entity, shape ``(columns, rows + 1)``; the last column is a stop."""
+    lows: Indexes
+    """Where each window begins among them, shape ``(selections, n)``; of no meaning where it was left to
+    tiles."""
+    highs: Indexes
+    """Where it ends."""
+    counts: Indexes
+    """How many rows each window has before filters and the rest, shape ``(selections, n)``."""
+    long: list[tuple[int, list[Part], list[int]]]
+    """Entities that have windows which are put together from tiles: index, parts, selections."""
+    valid_until: Indexes
+    """The next moment at which a row enters or leaves a window without a filter, shape ``(n,)``."""
+    event_time: Indexes
+    """Greatest timestamp in these, ``-FAR`` where there is none, shape ``(n,)``."""
+
+
+@dataclass(slots=True)
+class Selected:
+    """The rows that a filter takes, and the windows in them.
+
+    Entities stand one after the other, the rows of each in (timestamp, position) order.
+    """
+
+    words: Words
+    """Shape ``(columns, rows + 1)``: ``TIME``, ``POSITION``, then the fields, which are float64 in disguise;
+    the last column is a stop of any content."""
+    lows: Indexes
+    """Where each window of the filter begins, shape ``(windows, n)``."""
+    highs: Indexes
+    """Where it ends."""
+
+
+def gather(reading: Reading, shards: Shards, codes: NDArray[np.int32], as_of: int, fence: int) -> Gathered:
+    """Gather what a reading needs.
+
+    Parameters
+    ----------
+    reading
+        What to gather.
+    shards
+        The rows.
+    codes
+        The entities, shape ``(n,)``.
+    as_of
+        The moment, microseconds.
+    fence
+        Events with a greater position are not known.
+    """
+    stores, count = shards.rows(reading.source, reading.entity), shards.shard_count
+    bounds = [as_of + shift for shift in reading.shifts]
+    limits, first, last = reading.limits, reading.first, reading.last
+    careful = bool(reading.reached or reading.peeks)
+    pieces: list[Words] = []
+    edges: list[list[int]] = []
+    sizes: list[list[int]] = []
+    moments: list[int] = []
+    newests: list[int] = []
+    long: list[tuple[int, list[Part], list[int]]] = []
+    total = 0
+    n = len(codes)
+    for i, code in enumerate(codes.tolist()):
+        rows = stores.get(code % count) if code >= 0 else None
+        parts = rows.parts(code // count, bounds[0], fence) if rows is not None else []
+        until, newest = FAR, -FAR
+        places: list[list[int]] = []
+        for part in parts:
+            _, times, low, end = part
+            found = [low := bisect_left(times, bound, low, end) for bound in bounds]
+            for start, stop, leave in reading.plain:
+                if found[start] < found[stop]:
+                    until = min(until, times[found[start]] + leave)
+                    newest = max(newest, times[found[stop] - 1])
+            for stop, enter in reading.stops:
+                if found[stop] < end:
+                    until = min(until, times[found[stop]] + enter)
+            places.append(found)
+        for which, stop, enter in reading.filtered:
+            truth = reading.filters[which].truth
+            for part, found in zip(parts, places, strict=True):
+                if truth is not None and found[stop] < part[3]:
+                    at = oldest_match(part, found[stop], part[3], truth)
+                    until = min(until, part[1][at] + enter) if at >= 0 else until
+        moments.append(until)
+        newests.append(newest)
+        if not parts:
+            ranks = [0] * len(bounds)
+            begins = [0]
+        elif len(parts) == 1:
+            ranks = places[0]
+            begins = [ranks[first]]
+        else:
+            ranks = [sum(pair) for pair in zip(*places, strict=True)]
+            begins = [found[first] for found in places]
+        tiled: list[int] = []
+        if ranks[last] - ranks[reading.longest] > TILED:
+            tiled = [s for s in reading.tileable if ranks[limits[s][1]] - ranks[limits[s][0]] > TILED]
+        if tiled:
+            long.append((i, parts, tiled))
+        if (careful or tiled) and parts:
+            bound = _first_bound(reading, parts, places, bounds, tiled, as_of)
+            begins = [bisect_left(part[1], bound, part[2], part[3]) for part in parts]
+        begun = sum(begins)
+        size = max(ranks[last] - begun, 0)
+        edges.append([max(min(ranks[at], ranks[last]) - begun, 0) + total for pair in limits for at in pair])
+        sizes.append([ranks[stop] - ranks[start] for start, stop in limits])
+        total += size
+        if size:
+            pieces.append(_piece(parts, begins, [found[last] for found in places], n == 1))
+    fields = len(shards.needs.sources[reading.source].fields)
+    end_stop = np.zeros((FIELDS + fields, 1), np.int64)
+    words = pieces[0] if n == 1 and pieces else np.concatenate([*pieces, end_stop], axis=1)
+    table = np.array(edges, np.int64).T
+    return Gathered(
+        words,
+        np.ascontiguousarray(table[::2]),
+        np.ascontiguousarray(table[1::2]),
+        np.array(sizes, np.int64).T,
+        long,
+        np.array(moments, np.int64),
+        np.array(newests, np.int64),
+    )
+
+
+def select(reading: Reading, which: int, gathered: Gathered, as_of: int) -> Selected:
+    """Apply a filter to gathered rows, and cut its windows to their newest rows and last session.
+
+    Parameters
+    ----------
+    reading
+        What was gathered.
+    which
+        Index of the filter.
+    gathered
+        The rows; `valid_until` and `event_time` are brought up to what the filter's windows say.
+    as_of
+        The moment, microseconds.
+    """
+    own = reading.filters[which]
+    words, lows, highs = gathered.words, gathered.lows[own.chosen], gathered.highs[own.chosen]
+    if own.truth is not None:
+        known = words.shape[1] - 1
+        taken = own.truth(words[:, :known])
+        before = np.zeros(known + 1, np.int64)
+        np.cumsum(taken, out=before[1:])
+        lows, highs = before[lows], before[highs]
+        words = words[:, np.append(np.flatnonzero(taken), known)]
+    for window, s in enumerate(own.selections):
+        span = reading.selections[s].span
+        if own.truth is None and span.plain:
+            continue
+        times = words[TIME]
+        if not span.plain:
+            end = as_of - span.offset
+            lows[window], highs[window] = newest_of(span, times, lows[window], highs[window], end)
+        low, high = lows[window], highs[window]
+        filled = low < high
+        oldest, newest = times[low], times[high - 1]
+        leaves = oldest + span.leave
+        if span.gap:
+            leaves = np.minimum(leaves, newest + (span.gap + span.offset))
+        np.minimum(gathered.valid_until, leaves, out=gathered.valid_until, where=filled)
+        np.maximum(gathered.event_time, newest, out=gathered.event_time, where=filled)
+    if own.truth is not None:
+        _look_into_long(reading, which, gathered, as_of)
+    return Selected(words, lows, highs)
+
+
+def read(parts: Sequence[Part], start: int, stop: int) -> Words:
+    """Return an entity's rows with ``start <= ts < stop`` and a stop.
+
+    Parameters
+    ----------
+    parts
+        Where they lie.
+    start, stop
+        Microseconds.
+    """
+    lows = [bisect_left(times, start, low, end) for _, times, low, end in parts]
+    highs = [bisect_left(part[1], stop, low, part[3]) for part, low in zip(parts, lows, strict=True)]
+    return _piece(parts, lows, highs, True)
+
+
+def oldest_match(part: Part, low: int, high: int, truth: Truth) -> int:
+    """Return the place of a part's first row that a filter takes, -1 where there is none."""
+    size = _CHUNK
+    while low < high:
+        stop = min(low + size, high)
+        found = np.flatnonzero(truth(part[0][:, low:stop]))
+        if len(found):
+            return low + int(found[0])
+        low, size = stop, 2 * size
+    return -1
+
+
+def newest_match(part: Part, low: int, high: int, truth: Truth) -> int:
+    """Return the place of a part's last row that a filter takes, -1 where there is none."""
+    size = _CHUNK
+    while low < high:
+        start = max(high - size, low)
+        found = np.flatnonzero(truth(part[0][:, start:high]))
+        if len(found):
+            return start + int(found[-1])
+        high, size = start, 2 * size
+    return -1
+
+
+def _piece(parts: Sequence[Part], lows: list[int], highs: list[int], with_stop: bool) -> Words:
+    """Return an entity's rows, put in order where they lie in two parts."""
+    filled = [i for i in range(len(parts)) if lows[i] < highs[i]]
+    if len(filled) < 2:
+        i = filled[0] if filled else 0
+        return parts[i][0][:, lows[i] : max(highs[i], lows[i]) + with_stop]
+    one, other = (parts[i][0][:, lows[i] : highs[i]] for i in filled)
+    words = joined(one, other)
+    return words if with_stop else words[:, :-1]
+
+
+def _first_bound(
+    reading: Reading,
+    parts: list[Part],
+    places: list[list[int]],
+    bounds: list[int],
+    tiled: list[int],
+    as_of: int,
+) -> int:
+    """Return the timestamp from which an entity's rows are to be gathered."""
+    selections, limits = reading.selections, reading.limits
+    bound = bounds[reading.last]
+    for i, selection in enumerate(selections):
+        if selection.span.plain and (selection.deep or (selection.mergeable and i not in tiled)):
+            bound = min(bound, bounds[limits[i][0]])
+    for i in reading.peeks:
+        start, stop = limits[i]
+        for part, found in zip(parts, places, strict=True):
+            if found[start] < found[stop]:
+                bound = min(bound, part[1][found[stop] - 1])
+    for i in reading.reached:
+        start, stop = limits[i]
+        spans = [(found[start], found[stop]) for found in places]
+        bound = min(bound, _reach(reading, i, parts, spans, bounds[start], as_of))
+    return bound
+
+
+def _reach(
+    reading: Reading,
+    i: int,
+    parts: list[Part],
+    spans: list[tuple[int, int]],
+    bound: int,
+    as_of: int,
+) -> int:
+    """Return the timestamp from which the rows decide a window that is cut to its newest rows."""
+    selection = reading.selections[i]
+    span, truth = selection.span, reading.filters[selection.filter].truth
+    size = max(_CHUNK, span.rows + 1)
+    while max(high - low for low, high in spans) > max(size, REACHED):
+        # The newest rows of each part; from the latest of these starts on, all rows are there.
+        begin = max(
+            part[1][high - size] if high - low > size else bound
+            for part, (low, high) in zip(parts, spans, strict=True)
+        )
+        lows = [
+            bisect_left(part[1], begin, low, high) for part, (low, high) in zip(parts, spans, strict=True)
+        ]
+        words = _piece(parts, lows, [high for _, high in spans], True)
+        known = words.shape[1] - 1
+        taken = truth(words[:, :known]) if truth is not None else np.ones(known, np.bool_)
+        times = np.append(words[TIME, :known][taken], 0)
+        low, high = np.zeros(1, np.int64), np.array([len(times) - 1])
+        cut, _ = newest_of(span, times, low, high, as_of - span.offset)
+        # Cut to less than was read: nothing older takes part. An old session may begin where the rows do.
+        if cut[0] > 0:
+            return begin
+        size *= 4
+    return bound
+
+
+def _look_into_long(reading: Reading, which: int, gathered: Gathered, as_of: int) -> None:
+    """Find the first and last row of filtered windows that were not gathered."""
+    own = reading.filters[which]
+    if own.truth is None:
+        return
+    for i, parts, tiled in gathered.long:
+        for s in tiled:
+            span = reading.selections[s].span
+            if s not in own.selections:
+                continue
+            for part in parts:
+                _, times, begin, end = part
+                low = bisect_left(times, as_of + span.start, begin, end)
+                high = bisect_left(times, as_of + span.stop, low, end)
+                oldest = oldest_match(part, low, high, own.truth)
+                if oldest < 0:
+                    continue
+                leaves = times[oldest] + span.leave
+                newest = times[newest_match(part, low, high, own.truth)]
+                gathered.valid_until[i] = min(int(gathered.valid_until[i]), leaves)
+                gathered.event_time[i] = max(int(gathered.event_time[i]), newest)

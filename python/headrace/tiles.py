@@ -1,0 +1,254 @@
+"""Tiles: statistics of whole stretches of time, kept, so that a long window costs no more than a short one.
+
+A tile of length ``2 ** shift`` microseconds begins at a multiple of it since the epoch. It is a pure function
+of its rows and is computed anew when one comes in between, never added to. A window is the fold of the rows
+before its first whole tile, its whole tiles, and the rows after the last."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headrace.fields import Column, lay_fields
+from headrace.moments import ALL, SIZE, SUM, N, Need, describe, merge
+from headrace.predicates import Truth
+from headrace.rows import FAR, POSITION, TIME, Rows, Words
+from headrace.segments import Floats, Indexes
+
+PER_WINDOW: Final = 256
+"""A window has at least so many whole tiles, nearly, and at most twice as many."""
+
+SLACK: Final = 4
+"""Tiles are kept for spans up to so many times as long as the one that is asked for."""
+
+Read: TypeAlias = Callable[[int, int], Words]
+"""Returns the rows of an entity with ``start <= ts < stop``, and a stop."""
+
+
+class Grid:
+    """The tiles of one entity, length and filter, over some columns; part of what `Rows` keeps."""
+
+    __slots__ = ("columns", "first", "fresh", "positions", "shift", "tables")
+
+    def __init__(self, shift: int, columns: Sequence[Column], first: int, stop: int) -> None:
+        """Make room for the tiles with numbers from `first` to `stop`, none of them computed."""
+        self.shift = shift
+        self.columns = list(columns)
+        self.first = first
+        self.fresh = np.zeros(stop - first, np.bool_)
+        self.positions = np.zeros(stop - first, np.int64)
+        """Greatest position of a tile's rows, before the filter; 0 where there are none."""
+        self.tables = np.empty((len(columns), SIZE, stop - first))
+
+    @property
+    def size(self) -> int:
+        """Room that it takes, in words of 8 bytes."""
+        return self.tables.size + 2 * len(self.positions)
+
+    def touch(self, time: int) -> None:
+        """Take note of an event."""
+        at = (time >> self.shift) - self.first
+        if 0 <= at < len(self.fresh):
+            self.fresh[at] = False
+
+    def touch_all(self, times: Indexes) -> None:
+        """Take note of many."""
+        places = (times >> self.shift) - self.first
+        self.fresh[places[(places >= 0) & (places < len(self.fresh))]] = False
+
+    def moved(self, columns: Sequence[Column], first: int, stop: int) -> "Grid":
+        """Return a grid with room for other tiles and columns, and the same tiles as far as it has them."""
+        if set(columns) - set(self.columns):
+            both = [*self.columns, *(column for column in columns if column not in self.columns)]
+            return Grid(self.shift, both, first, stop)
+        end = self.first + len(self.fresh)
+        if self.first <= first and stop <= end:
+            return self
+        low, high = min(first, self.first), max(stop, end)
+        if high - low > SLACK * (stop - first):
+            low, high = first, stop
+        grid = Grid(self.shift, self.columns, low, high)
+        start, until = max(low, self.first), min(high, end)
+        if start < until:
+            here, there = slice(start - low, until - low), slice(start - self.first, until - self.first)
+            grid.fresh[here] = self.fresh[there]
+            grid.positions[here] = self.positions[there]
+            grid.tables[:, :, here] = self.tables[:, :, there]
+        return grid
+
+
+@dataclass(slots=True)
+class LongWindow:
+    """A window that is to be put together."""
+
+    start: int
+    stop: int
+    """It has the rows with ``start <= ts < stop``, microseconds."""
+    shift: int
+    columns: list[int]
+    """Which of the fold's columns are wanted of it."""
+
+
+def shift_of(time: int) -> int:
+    """Return the binary logarithm of the length of a window's tiles."""
+    return max((time // PER_WINDOW).bit_length() - 1, 0)
+
+
+class Fold:
+    """Puts together the long windows of one entity and filter."""
+
+    def __init__(
+        self,
+        rows: Rows,
+        local: int,
+        read: Read,
+        fence: int,
+        key: str,
+        columns: Sequence[Column],
+        truths: Mapping[str, Truth],
+    ) -> None:
+        """Take what is common to the windows.
+
+        Parameters
+        ----------
+        rows, local
+            Where tiles are kept, and the entity's local index.
+        read
+            Reads its rows, as far as the fence lets them through.
+        fence
+            Events with a greater position are not known.
+        key
+            The filter's key among `truths`.
+        columns
+            What is computed from.
+        truths
+            Filters by key.
+        """
+        self._rows = rows
+        self._local = local
+        self._read = read
+        self._fence = fence
+        self._key = key
+        self._columns = columns
+        self._truths = truths
+
+    def tables(self, windows: Sequence[LongWindow], need: Need) -> list[Floats]:
+        """Compute statistics.
+
+        Parameters
+        ----------
+        windows
+            What to put together.
+        need
+            Which statistics.
+
+        Returns
+        -------
+        tables
+            One a window, shape ``(SIZE, columns of the window)``.
+        """
+        ends: list[tuple[int, int]] = []
+        for window in windows:
+            first, stop = _whole(window)
+            ends += [(window.start, first << window.shift), (stop << window.shift, window.stop)]
+        edges = self._describe([self._filtered(*end) for end in ends], None, need)
+        pieces: list[Floats] = []
+        sizes: list[int] = []
+        for i, window in enumerate(windows):
+            table, known = self._tiles(window)
+            for column in window.columns:
+                tiles = table[known.index(self._columns[column])]
+                parts = np.concatenate(
+                    (edges[:, column, 2 * i, None], tiles, edges[:, column, 2 * i + 1, None]), axis=1
+                )
+                parts = parts[:, parts[N] > 0.0]
+                pieces.append(parts)
+                sizes.append(parts.shape[1])
+        merged = np.full((SIZE, len(sizes)), np.nan)
+        merged[N] = merged[SUM] = 0.0
+        filled = np.flatnonzero(sizes)
+        if len(filled):
+            merged[:, filled] = merge(np.concatenate(pieces, axis=1), np.array(sizes)[filled], need)
+        bounds = np.cumsum([len(window.columns) for window in windows])[:-1]
+        return np.split(merged, bounds, axis=1)
+
+    def _filtered(self, start: int, stop: int) -> Words:
+        words = self._read(start, stop)
+        if self._key:
+            known = words.shape[1] - 1
+            words = words[:, np.append(np.flatnonzero(self._truths[self._key](words[:, :known])), known)]
+        return words
+
+    def _describe(self, pieces: list[Words], limits: Indexes | None, need: Need) -> Floats:
+        """Return a table of shape ``(SIZE, columns, pieces)``; limits cut up a single piece."""
+        if limits is None:
+            limits = np.cumsum([0, *(piece.shape[1] - 1 for piece in pieces)])
+            words = np.concatenate([*(piece[:, :-1] for piece in pieces), pieces[-1][:, -1:]], axis=1)
+        else:
+            (words,) = pieces
+        line = lay_fields(words, self._columns, self._truths)
+        count = len(self._columns)
+        lows = np.concatenate([line.place(column, limits[:-1]) for column in range(count)])
+        highs = np.concatenate([line.place(column, limits[1:]) for column in range(count)])
+        times = line.times(count) if need.times else words[TIME]
+        return describe(line.values, times, lows, highs, need).reshape(SIZE, count, -1)
+
+    def _tiles(self, window: LongWindow) -> tuple[NDArray[np.float64], list[Column]]:
+        """Return the tables of whole tiles, shape ``(columns, SIZE, tiles)``, and their columns."""
+        first, stop = _whole(window)
+        keys = (window.shift, self._key)
+        kept = self._rows.grids.get(self._local, {})
+        known = kept.get(keys)
+        if isinstance(known, Grid):
+            grid = known.moved(self._columns, first, stop)
+        else:
+            grid = Grid(window.shift, self._columns, first, stop)
+        here = slice(first - grid.first, stop - grid.first)
+        usable = grid.fresh[here] & (grid.positions[here] <= self._fence)
+        if usable.all():
+            self._keep(keys, grid)
+            return grid.tables[:, :, here], grid.columns
+        if self._fence != FAR:
+            # What a fence hides may lie in these tiles: they serve this moment only.
+            tables = grid.tables[:, :, here].copy()
+            self._build(grid, first, ~usable, tables, None)
+            return tables, grid.columns
+        self._build(grid, first, ~usable, grid.tables[:, :, here], grid.positions[here])
+        grid.fresh[here] = True
+        self._keep(keys, grid)
+        return grid.tables[:, :, here], grid.columns
+
+    def _build(
+        self,
+        grid: Grid,
+        first: int,
+        stale: NDArray[np.bool_],
+        tables: Floats,
+        positions: Indexes | None,
+    ) -> None:
+        """Compute tiles: those that are stale of the tiles from `first` on."""
+        edges = np.flatnonzero(np.diff(stale, prepend=False, append=False)).tolist()
+        wanted, self._columns = self._columns, grid.columns
+        for low, high in zip(edges[::2], edges[1::2], strict=True):
+            limits = np.arange(first + low, first + high + 1) << grid.shift
+            words = self._read(int(limits[0]), int(limits[-1]))
+            if positions is not None:
+                known = words[TIME, :-1].searchsorted(limits)
+                newest = np.maximum.reduceat(words[POSITION], known)[:-1]
+                positions[low:high] = np.where(np.diff(known) > 0, newest, 0)
+            if self._key:
+                kept = np.flatnonzero(self._truths[self._key](words[:, :-1]))
+                words = words[:, np.append(kept, words.shape[1] - 1)]
+            places = words[TIME, :-1].searchsorted(limits)
+            tables[:, :, low:high] = self._describe([words], places, ALL).transpose(1, 0, 2)
+        self._columns = wanted
+
+    def _keep(self, keys: tuple[int, str], grid: Grid) -> None:
+        self._rows.keep(self._local, keys, grid)
+
+
+def _whole(window: LongWindow) -> tuple[int, int]:
+    """Return the numbers of the first whole tile of a window and of the one after its last."""
+    return -(-window.start >> window.shift), window.stop >> window.shift
