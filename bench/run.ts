@@ -7,13 +7,14 @@ import { entities } from './entities.ts';
 import { type Figure, reached } from './figure.ts';
 import { type Engine, startEngine } from './flights.ts';
 import { httpHit, wsHit } from './hit.ts';
+import { kernels } from './kernels.ts';
 import { commit, here, machine, pin } from './machine.ts';
 import { miss } from './miss.ts';
 import { push } from './push.ts';
 import { replies } from './replies.ts';
 import { start } from './start.ts';
 
-const alone: Record<string, () => Promise<Figure[]>> = { start, push, replies, entities };
+const alone: Record<string, () => Promise<Figure[]>> = { start, push, replies, kernels, entities };
 const onFlights: Record<string, (engine: Engine) => Promise<Figure[]>> = {
   http: httpHit,
   ws: async (engine) => [...(await wsHit(engine, 1)), ...(await wsHit(engine, 16))],
