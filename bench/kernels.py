@@ -3,8 +3,8 @@
     .venv/bin/python bench/kernels.py
 
 Our side and the other take turns, and medians are compared. Figures are printed as a table, or with
-``--json`` one object a line (``node bench/run.ts kernels`` asks so); ``--plot`` draws the cost of an event against the
-rows in window. Features that the kernels do not have are left out and named.
+``--json`` one object a line (``node bench/run.ts kernels`` asks so); ``--plot`` draws the cost of an event
+against the rows in window. Features that the kernels do not have are left out and named.
 """
 
 import argparse
