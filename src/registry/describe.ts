@@ -1,7 +1,8 @@
 import { formatDuration } from './durations.ts';
 import { renderExpression } from './expression-text.ts';
 import { renderTemplate } from './key-template.ts';
-import type { PlanFeature, Registry, RequestFeature, Source, View } from './view.ts';
+import { isHidden } from './names.ts';
+import type { FeatureService, PlanFeature, Registry, RequestFeature, Source, View } from './view.ts';
 
 /** The registry as `GET /registry` shows it: names as in `features.yaml`, durations as text, defaults filled in. */
 export function describeRegistry(registry: Registry) {
@@ -11,6 +12,7 @@ export function describeRegistry(registry: Registry) {
     entities: [...registry.entities].map(([name, { description }]) => ({ name, description })),
     sources: [...registry.sources.values()].map(describeSource),
     views: [...registry.views.values()].map(describeView),
+    services: [...registry.services.values()].map(describeService),
   };
 }
 
@@ -37,14 +39,34 @@ function describeView(versions: View[]) {
     exact: view.exact,
     update_age_on_get: view.updateAgeOnGet,
     stale_while_revalidate: formatDuration(view.staleWhileRevalidate),
-    versions: versions.map((one) => ({
-      version: one.version,
-      hash: one.hash,
-      history: formatDuration(one.history),
-      deprecated: one.deprecated,
-      inputs: Object.fromEntries(one.plan.request?.inputs.map(({ name, type }) => [name, type]) ?? []),
-      features: describeFeatures(one),
-    })),
+    versions: versions.map((one) => ({ version: one.version, deprecated: one.deprecated, ...describeVersion(one) })),
+  };
+}
+
+/** What it needs of others' features behind its own is left out. */
+function describeService({ name, description, view }: FeatureService) {
+  const { hash, history, inputs, features } = describeVersion(view);
+  const listed = features.filter((feature) => !isHidden(feature.name));
+  const { plan, ttl, exact } = view;
+  return {
+    name,
+    description,
+    entity: plan.entity,
+    ttl: formatDuration(ttl),
+    exact,
+    hash,
+    history,
+    inputs,
+    features: listed,
+  };
+}
+
+function describeVersion(view: View) {
+  return {
+    hash: view.hash,
+    history: formatDuration(view.history),
+    inputs: Object.fromEntries(view.plan.request?.inputs.map(({ name, type }) => [name, type]) ?? []),
+    features: describeFeatures(view),
   };
 }
 

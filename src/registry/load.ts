@@ -2,14 +2,16 @@
 import { readFile, stat } from 'node:fs/promises';
 import { LineCounter, parseDocument, type YAMLError } from 'yaml';
 import { readClock } from './clock-section.ts';
+import { compileService, compileVersion } from './compile.ts';
 import { GRAMMAR, LIMITS } from './grammar.ts';
 import { checkName } from './names.ts';
-import { hashPlan, makePlan } from './plan.ts';
 import { type Problem, Problems, RegistryError } from './problems.ts';
 import { type Entry, Reader } from './reader.ts';
+import { joinService } from './service-view.ts';
+import { readService, type ServiceDraft } from './services.ts';
 import { readSource, type SourceDraft, toSource } from './sources.ts';
-import { type FlatVersion, flattenVersions } from './versions.ts';
-import type { OutputType, Registry, Source, View } from './view.ts';
+import { flattenVersions } from './versions.ts';
+import type { Registry, View } from './view.ts';
 import { readView, type ViewDraft } from './views.ts';
 
 /**
@@ -38,6 +40,8 @@ export function parseRegistry(text: string, path: string): Registry {
   const reader = new Reader(document, problems);
   const drafts = readDrafts(reader);
   const flat = drafts.views.map((view) => ({ view, versions: flattenVersions(reader, view) }));
+  const flatViews = new Map(flat.map((one) => [one.view.name, one]));
+  const services = drafts.services.map((service) => joinService(reader, service, flatViews));
   problems.throwIfAny();
 
   const sources = new Map(drafts.sources.map((source) => [source.name, toSource(source)]));
@@ -51,7 +55,7 @@ export function parseRegistry(text: string, path: string): Registry {
     entities: drafts.entities,
     sources,
     views: new Map(views),
-    services: new Map(),
+    services: new Map(services.map((service) => [service!.options.name, compileService(service!, sources)])),
     path,
   };
 }
@@ -59,6 +63,7 @@ export function parseRegistry(text: string, path: string): Registry {
 interface Drafts extends Pick<Registry, 'project' | 'clock' | 'entities'> {
   sources: SourceDraft[];
   views: ViewDraft[];
+  services: ServiceDraft[];
 }
 
 function readDrafts(reader: Reader): Drafts {
@@ -78,7 +83,14 @@ function readDrafts(reader: Reader): Drafts {
 
   const viewEntries = readSection(reader, record?.get('views'), 'views, such as airport_delay: …');
   const views = viewEntries?.map((entry) => readView(reader, entry, { entities: entityNames, sources: byName }));
-  return { project: name ?? '', clock, entities, sources: sources ?? [], views: views ?? [] };
+  const viewNames = views === undefined ? null : new Set(views.map((view) => view.name));
+  const serviceEntries = readSection(
+    reader,
+    record?.get('services'),
+    'services, such as delay_model: { features: [ … ] }',
+  );
+  const services = serviceEntries?.map((entry) => readService(reader, entry, viewNames));
+  return { project: name ?? '', clock, entities, sources: sources ?? [], views: views ?? [], services: services ?? [] };
 }
 
 function readSection(reader: Reader, section: Entry | undefined, noun: string): Entry[] | null {
@@ -91,29 +103,6 @@ function readEntity(reader: Reader, entry: Entry): { description: string } {
   checkName(reader, entry.key, entry.name);
   const description = reader.record(entry, GRAMMAR.entity)?.get('description');
   return { description: (description && reader.text(description.value, 'a sentence')) ?? '' };
-}
-
-function compileVersion(view: ViewDraft, version: FlatVersion, sources: ReadonlyMap<string, Source>): View {
-  const output = ({ name, output }: { name: string; output: OutputType }) => {
-    const description = version.descriptions.get(name)!;
-    return description === '' ? { name, output } : { name, output, description };
-  };
-  const plan = makePlan(view.entity!, version, sources);
-  return {
-    name: view.name,
-    version: version.name,
-    hash: hashPlan(plan),
-    plan,
-    features: plan.features.map(output),
-    request: plan.request?.features.map(output) ?? [],
-    deprecated: null,
-    ttl: view.ttl,
-    exact: view.exact,
-    updateAgeOnGet: view.updateAgeOnGet,
-    staleWhileRevalidate: view.staleWhileRevalidate,
-    history: Math.min(...plan.sources.map((source) => sources.get(source.name)!.history)),
-    description: view.description,
-  };
 }
 
 /** After a first slip the parser often stumbles again at once: what is shown is the first of each line, and not many. */

@@ -2,7 +2,7 @@
 import type { ExpressionDraft } from './declared.ts';
 import { namesIn, type Syntax, toExpression } from './expression.ts';
 import { type Complaint, checkKinds, FIELD_KINDS, KINDS } from './expression-check.ts';
-import { nodesOf } from './expression-tree.ts';
+import { inputsIn, nodesOf } from './expression-tree.ts';
 import type { FeatureDraft } from './features.ts';
 import type { Kind } from './grammar.ts';
 import type { Reader } from './reader.ts';
@@ -187,6 +187,3 @@ const FLEET_OPERATORS: readonly string[] = ['log', 'exp'] satisfies Operator[];
 
 const runsIn = (expression: Expression): RequestFeature['runs'] =>
   nodesOf(expression).some(([word]) => FLEET_OPERATORS.includes(word)) ? 'fleet' : 'main';
-
-const inputsIn = (expression: Expression): string[] =>
-  nodesOf(expression).flatMap(([word, name]) => (word === 'input' ? [name as string] : []));

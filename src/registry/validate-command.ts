@@ -1,8 +1,9 @@
 import { formatDuration } from './durations.ts';
 import { renderTemplate } from './key-template.ts';
 import { loadRegistry } from './load.ts';
+import { isHidden } from './names.ts';
 import { RegistryError } from './problems.ts';
-import type { Registry, Source, View } from './view.ts';
+import type { FeatureService, Registry, Source, View } from './view.ts';
 
 type Write = (text: string) => void;
 
@@ -29,6 +30,7 @@ function summary(registry: Registry): string {
     `${path}: valid; project ${project}, ${clock.mode} clock${clock.sources ? ` of ${clock.sources.join(', ')}` : ''}`,
     ...[...registry.sources.values()].map(sourceLine),
     ...[...registry.views.values()].flatMap(viewLines),
+    ...[...registry.services.values()].map(serviceLine),
   ].join('\n');
 }
 
@@ -40,8 +42,15 @@ function sourceLine(source: Source): string {
 
 function viewLines(versions: View[]): string[] {
   const { name, plan, ttl } = versions[0]!;
-  const lines = versions.map(
-    ({ version, hash, features, request }) => `  ${version}  ${hash}  ${features.length + request.length} features`,
-  );
+  const lines = versions.map((view) => {
+    const deprecated = view.deprecated === null ? '' : `, deprecated from ${view.deprecated}`;
+    return `  ${view.version}  ${view.hash}  ${featureCount(view)}${deprecated}`;
+  });
   return [`view ${name}: of ${plan.entity}, ttl ${formatDuration(ttl)}`, ...lines];
 }
+
+const serviceLine = ({ name, view }: FeatureService): string =>
+  `service ${name}: of ${view.plan.entity}, ttl ${formatDuration(view.ttl)}, ${view.hash}, ${featureCount(view)}`;
+
+const featureCount = ({ features, request }: View): string =>
+  `${[...features, ...request].filter(({ name }) => !isHidden(name)).length} features`;

@@ -9,6 +9,10 @@ import type { VersionDraft, ViewDraft } from './views.ts';
 /** A version with all its features. */
 export interface FlatVersion extends Settled {
   name: string;
+  /** ISO date. */
+  deprecated: string | null;
+  /** Names of features that could not be read and may stand for several with longer names. */
+  broken: string[];
   /** By feature; empty where there is none. */
   descriptions: ReadonlyMap<string, string>;
 }
@@ -22,7 +26,11 @@ export function flattenVersions(reader: Reader, view: ViewDraft): FlatVersion[] 
     reader.spend(features.length, version.key);
     const settled = new Settler(reader, version.name, features, view.inputs, broken).settle();
     const descriptions = new Map(features.map((feature) => [feature.name, feature.description]));
-    return { ...settled, name: version.name, descriptions };
+    if (settled.features.length === 0 && settled.request.length > 0) {
+      reader.report(version.key, 'every feature of the version depends on the request alone; add one of a source');
+    }
+    const unread = features.flatMap(({ name, body }) => (body === null ? [name] : []));
+    return { ...settled, name: version.name, deprecated: version.deprecated, broken: unread, descriptions };
   });
 }
 

@@ -13,11 +13,14 @@ import { didYouMean, listOf, quote } from './suggest.ts';
 export interface VersionDraft {
   name: string;
   key: Place;
+  /** ISO date. */
+  deprecated: string | null;
   base: { name: string; place: Place } | null;
   features: FeatureDraft[];
 }
 
-export interface ViewDraft {
+/** What all versions of a view share. */
+export interface ViewOptions {
   name: string;
   /** Null where it is wrong. */
   entity: string | null;
@@ -26,6 +29,9 @@ export interface ViewDraft {
   exact: boolean;
   updateAgeOnGet: boolean;
   staleWhileRevalidate: number;
+}
+
+export interface ViewDraft extends ViewOptions {
   inputs: Inputs;
   versions: VersionDraft[];
 }
@@ -104,10 +110,20 @@ function readVersions(
     return {
       name: item.name,
       key: item.key,
+      deprecated: readDate(reader, record.get('deprecated')),
       base: base === undefined || name == null ? null : { name, place: base.value },
       features: readFeaturesOf(reader, features, { entity, sources }),
     };
   });
+}
+
+function readDate(reader: Reader, entry: Entry | undefined): string | null {
+  const text = entry && reader.text(entry.value, 'a date, such as 2027-01-31');
+  if (text == null) return null;
+  const day = /^\d{4}-\d{2}-\d{2}$/.test(text) ? new Date(`${text}T00:00:00Z`) : null;
+  if (day !== null && !Number.isNaN(day.getTime()) && day.toISOString().startsWith(text)) return text;
+  reader.report(entry!.value, `found ${quote(text)}, expected a date of the calendar, such as 2027-01-31`);
+  return null;
 }
 
 function readFeaturesOf(reader: Reader, entry: Entry | undefined, context: FeatureContext): FeatureDraft[] {

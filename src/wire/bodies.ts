@@ -118,6 +118,22 @@ const RegistrySource = Type.Object({
   history: duration,
 });
 
+const versionFields = {
+  hash: Type.String({ description: 'Definition hash' }),
+  history: duration,
+  inputs: Type.Record(Type.String(), Type.String(), { description: 'Types by input of a request' }),
+  features: Type.Array(RegistryFeature),
+};
+
+const RegistryService = Type.Object({
+  name: text,
+  description: text,
+  entity: text,
+  ttl: duration,
+  exact: Type.Boolean(),
+  ...versionFields,
+});
+
 const RegistryView = Type.Object({
   name: text,
   description: text,
@@ -129,14 +145,11 @@ const RegistryView = Type.Object({
   versions: Type.Array(
     Type.Object({
       version: text,
-      hash: Type.String({ description: 'Definition hash' }),
-      history: duration,
       deprecated: Type.Unsafe<string | null>({
         type: ['string', 'null'],
         description: 'ISO date from which callers are warned',
       }),
-      inputs: Type.Record(Type.String(), Type.String(), { description: 'Types by input of a request' }),
-      features: Type.Array(RegistryFeature),
+      ...versionFields,
     }),
   ),
 });
@@ -151,6 +164,7 @@ export const RegistryAnswer = Type.Object(
     entities: Type.Array(Type.Object({ name: text, description: text })),
     sources: Type.Array(RegistrySource),
     views: Type.Array(RegistryView),
+    services: Type.Array(RegistryService),
   },
   { description: 'What is declared' },
 );
