@@ -1,4 +1,4 @@
-"""The plan with every aggregation and function that the registry makes, which its tests hold to the same file."""
+"""The plan with every aggregation and function; the registry's tests hold it to what they compile."""
 
 from typing import Any
 
