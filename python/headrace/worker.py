@@ -150,6 +150,7 @@ class Worker:
         """Read events of the log into shards; yield beats."""
         if until <= after or not shards.leases or not shards.needs.sources or self._log is None:
             return
+        self._dictionaries = {}  # what the log has of them by now came in no frame
         beat = _Beat(self._monotonic, until - after)
         for batch in self._log.read(after, until):
             shards.append(batch.schema, batch.columns, batch.positions, batch.keep)
@@ -201,6 +202,8 @@ class Worker:
             # A dictionary that nobody has asked for, or with a hole, is read from the log when it is needed.
             if texts is not None and start <= len(texts):
                 texts[start:] = delta["values"]
+            else:
+                self._dictionaries.pop(delta["name"], None)
         offset = frame.body
         for batch in header.get("batches", ()):
             n, last = int(batch["n"]), int(batch["position"])
@@ -283,16 +286,21 @@ class Worker:
             plan = self._plans.get(key)
             if plan is None:
                 raise ValueError(f"this worker has no plan {key}")
-            compiled = self._compiled[key] = CompiledPlan(plan, self._shards.needs)
+            compiled = self._compiled[key] = CompiledPlan(plan, self._shards.needs, self._dictionary)
         return compiled
 
     def _texts(self, name: str, values: Values, row: int) -> list[str | None]:
         """Return the texts of a category's codes."""
         codes = [None if code != code else int(code) for code in values.features[row].tolist()]
-        texts = self._dictionaries.get(name, [])
-        if any(code is not None and code >= len(texts) for code in codes) and self._log is not None:
-            texts = self._dictionaries[name] = self._log.dictionary(name)
+        texts = self._dictionary(name, 1 + max((code for code in codes if code is not None), default=-1))
         return [None if code is None else texts[code] for code in codes]
+
+    def _dictionary(self, name: str, size: int) -> Sequence[str]:
+        """Return the texts of a dictionary, at least `size` of them."""
+        texts = self._dictionaries.get(name)
+        if (texts is None or len(texts) < size) and self._log is not None:
+            texts = self._dictionaries[name] = self._log.dictionary(name)
+        return texts or ()
 
 
 class _Asked(NamedTuple):

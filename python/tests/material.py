@@ -284,11 +284,12 @@ def write_log(path: Path, events: Events, schema: int = 1) -> None:
         )
 
 
-def write_dictionary(path: Path, name: str, texts: Sequence[str]) -> None:
-    """Add a dictionary whole."""
+def write_dictionary(path: Path, name: str, texts: Sequence[str], first: int = 0) -> None:
+    """Add texts to a dictionary."""
     with closing(sqlite3.connect(path)) as database, database:
         database.executemany(
-            "INSERT INTO dictionary VALUES (?, ?, ?)", [(name, code, text) for code, text in enumerate(texts)]
+            "INSERT INTO dictionary VALUES (?, ?, ?)",
+            [(name, code, text) for code, text in enumerate(texts, first)],
         )
 
 

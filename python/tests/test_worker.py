@@ -310,9 +310,43 @@ def test_dictionaries_grow(log: Path) -> None:
     assert carrier(2, 2, **new) == "DL"
     assert carrier(3, 1, **new) == "UA"
     hole: dict[str, Any] = {"name": "departures.carrier", "from": 4, "values": ["WN"]}
+    write_dictionary(log, "departures.carrier", ["UA", "DL", "B6", "WN"], first=1)
     assert carrier(4, 2, **hole) == "DL"
-    write_dictionary(log, "departures.carrier2", [])
-    assert carrier(5, 0) == "AA"
+    assert carrier(5, 4) == "WN"
+
+
+def test_a_filter_finds_a_text_as_soon_as_an_event_has_it(log: Path) -> None:
+    where = ["==", ["field", "carrier"], ["text", "UA"]]
+    of = plan([statistical("n", "count", None, W, output="int64", where=where)])
+    worker = Worker()
+    handle(worker, reload_frame({"t": of}))
+    handle(worker, assign_frame(log, 0, ALL))
+    write_dictionary(log, "departures.carrier", ["AA"])
+
+    def count(position: int, code: int, *deltas: Any) -> int:
+        event = Events([position * SECOND], [0], [0.0], carriers=[code], first=position)
+        asked = [group("t", [0], position * SECOND)]
+        _, (block,) = ask(worker, work_frame(position - 1, position, asked, [event], deltas), of)
+        return int(block["n"][0])
+
+    assert count(1, 0) == 0
+    assert count(2, 1, {"name": "departures.carrier", "from": 1, "values": ["UA"]}) == 1
+    assert count(3, 1) == 2
+
+
+def test_a_filter_finds_a_text_that_came_while_nobody_listened(log: Path) -> None:
+    where = ["!=", ["field", "carrier"], ["text", "UA"]]
+    of = plan([statistical("n", "count", None, W, output="int64", where=where)])
+    worker = Worker()
+    handle(worker, reload_frame({"t": of}))
+    handle(worker, assign_frame(log, 0, ALL))
+    write_dictionary(log, "departures.carrier", ["AA"])
+    _, (block,) = ask(worker, work_frame(0, 0, [group("t", [0], SECOND)]), of)
+    assert block["n"] == [0]
+    write_log(log, Events([SECOND, SECOND, SECOND], [0, 0, 0], [0.0] * 3, carriers=[0, 1, -1]))
+    write_dictionary(log, "departures.carrier", ["UA"], first=1)
+    _, (block,) = ask(worker, work_frame(3, 3, [group("t", [0], SECOND)]), of)
+    assert block["n"] == [1]
 
 
 def test_schemas_that_the_reload_lacks_are_in_the_log(log: Path) -> None:
