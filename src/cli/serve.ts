@@ -40,21 +40,23 @@ export async function serveCommand(
   stopping: AbortSignal,
   onReady: (url: string) => void,
 ): Promise<number> {
-  const registry = await loadRegistry(options.registry);
-  const loads = parseLoads(options, registry);
   const { config, forceDefinitions } = options;
   const logger = createLog(config);
-  const engine = await startEngine(config, registry, logger, { forceDefinitions });
-  // What comes of it stands in the log.
-  const reload = () => void engine.reload().catch(() => undefined);
-  const watcher = config.registry_watch === 'on' ? watch(registry, logger, reload) : null;
-  process.on('SIGHUP', reload);
-  const asked = new Promise<null>((resolve) => {
-    if (stopping.aborted) resolve(null);
-    stopping.addEventListener('abort', () => resolve(null), { once: true });
-  });
-  const broken = Promise.race([asked, engine.failed]);
+  const reloader = new Reloader();
+  // From before the file is read, so that no change of it is missed.
+  const watcher = config.registry_watch === 'on' ? await watch(options.registry, logger, reloader.reload) : null;
+  process.on('SIGHUP', reloader.reload);
+  let engine: Engine | null = null;
   try {
+    const registry = await loadRegistry(options.registry);
+    const loads = parseLoads(options, registry);
+    engine = await startEngine(config, registry, logger, { forceDefinitions });
+    reloader.begin(engine);
+    const asked = new Promise<null>((resolve) => {
+      if (stopping.aborted) resolve(null);
+      stopping.addEventListener('abort', () => resolve(null), { once: true });
+    });
+    const broken = Promise.race([asked, engine.failed]);
     const ready = await Promise.race([becomeReady(engine, loads, terminal, stopping), broken]);
     if (ready === true) {
       terminal.out(`headrace is ready at ${engine.url} (WebSocket at ${engine.url.replace('http', 'ws')}/ws)\n`);
@@ -65,14 +67,31 @@ export async function serveCommand(
     return failure === null ? 0 : 1;
   } finally {
     watcher?.close();
-    await engine.stop();
-    process.off('SIGHUP', reload);
+    await engine?.stop();
+    process.off('SIGHUP', reloader.reload);
   }
 }
 
-function watch({ path }: Registry, logger: Logger, changed: () => void): Watcher {
+/** Has the engine read the registry again; what is wished before it runs is done once it does. */
+class Reloader {
+  #engine: Engine | null = null;
+  #wanted = false;
+
+  /** What comes of it stands in the log. */
+  readonly reload = (): void => {
+    if (this.#engine === null) this.#wanted = true;
+    else void this.#engine.reload().catch(() => undefined);
+  };
+
+  begin(engine: Engine): void {
+    this.#engine = engine;
+    if (this.#wanted) this.reload();
+  }
+}
+
+function watch(path: string, logger: Logger, changed: () => void): Promise<Watcher> {
   return watchRegistry(path, systemTimers, changed, (error) => {
-    logger.warn({ err: error }, 'the registry is not watched any more; SIGHUP and POST /registry/reload read it again');
+    logger.warn({ err: error }, 'the registry is not watched; SIGHUP and POST /registry/reload read it again');
   });
 }
 

@@ -15,23 +15,26 @@ export interface Watcher {
  * Watches the folder rather than the file: editors write a new file and rename it, and a folder that is mounted anew
  * swaps a link. What else happens in the folder is no change.
  *
+ * @returns once it knows how things are: a change after that is told of
  * @param changed called once things are quiet, in which the file or a module is other than when last looked at
  * @param failed called where the folder cannot be watched any more
  */
-export function watchRegistry(
+export async function watchRegistry(
   path: string,
   timers: Timers,
   changed: () => void,
   failed: (error: Error) => void,
-): Watcher {
+): Promise<Watcher> {
   const folder = dirname(path);
   let timer: TimerHandle = null;
   let closed = false;
-  let known: Promise<string> = signatureOf(folder, basename(path));
+  let known = '';
   const look = async (): Promise<void> => {
-    const before = await known;
-    known = signatureOf(folder, basename(path));
-    if ((await known) !== before && !closed) changed();
+    await first;
+    const now = await signatureOf(folder, basename(path));
+    if (now === known || closed) return;
+    known = now;
+    changed();
   };
   const touched = (): void => {
     timers.clearTimeout(timer);
@@ -44,6 +47,10 @@ export function watchRegistry(
   } catch (error) {
     failed(error as Error);
   }
+  const first = signatureOf(folder, basename(path)).then((signature) => {
+    known = signature;
+  });
+  await first;
   return {
     close() {
       closed = true;
