@@ -50,7 +50,7 @@ def test_every_feature_of_it_is_computed() -> None:
     rng = np.random.default_rng(5)
     n = 60
     times = np.cumsum(rng.integers(1, 5, n)) * SECOND
-    columns = [
+    columns: list[Any] = [
         times,
         np.zeros(n, np.int32),
         rng.normal(10, 20, n),
