@@ -6,7 +6,10 @@ export interface GetOptions {
   url: string;
   view?: string;
   version?: string;
+  service?: string;
   features?: string[];
+  /** Each `name=value`. */
+  request?: string[];
   asOf?: string;
   position?: string;
   timeoutMs: number;
@@ -17,13 +20,14 @@ interface AnswerRow {
   entity_id: string;
   features?: Record<string, unknown>;
   as_of?: string;
+  request_time?: string;
   position?: number;
   cached?: boolean;
   error?: { code: string; message: string };
 }
 
 /**
- * @throws HeadraceError `bad_request` where the address or the position is none
+ * @throws HeadraceError `bad_request` where the address, the position or an input is none
  * @returns the exit status: 0, or 1 where the engine could not be reached, refused, or had no value for some entity
  */
 export async function getCommand(entityIds: string[], options: GetOptions, terminal: Terminal): Promise<number> {
@@ -40,7 +44,9 @@ export async function getCommand(entityIds: string[], options: GetOptions, termi
     entity_ids: entityIds,
     view: options.view,
     version: options.version,
+    service: options.service,
     features: options.features,
+    request: options.request === undefined ? undefined : inputsOf(options.request),
     as_of: asTime(options.asOf),
     position: options.position === undefined ? undefined : Number(options.position),
     timeout_ms: options.timeoutMs,
@@ -80,9 +86,32 @@ function asTable(rows: AnswerRow[]): string {
     ['feature', ...good.map((row) => row.entity_id)],
     ...names.map((name) => [name, ...good.map((row) => cell(row.features?.[name]))]),
     ['as_of', ...good.map((row) => row.as_of ?? '')],
+    ...(good[0]!.request_time === undefined ? [] : [['request_time', ...good.map((row) => row.request_time ?? '')]]),
     ['position', ...good.map((row) => cell(row.position))],
     ['cached', ...good.map((row) => cell(row.cached))],
   ]);
+}
+
+/** The inputs of a request: what reads as a number, true, false or null is one, and all else is text. */
+function inputsOf(assignments: string[]): Record<string, unknown> {
+  return Object.fromEntries(
+    assignments.map((assignment) => {
+      const at = assignment.indexOf('=');
+      if (at > 0) return [assignment.slice(0, at), inputOf(assignment.slice(at + 1))];
+      throw new HeadraceError('bad_request', `--request is '${assignment}'; write name=value, such as amount=12.5`);
+    }),
+  );
+}
+
+function inputOf(text: string): unknown {
+  if (/^(true|false|null|-?\d+(\.\d+)?([eE][+-]?\d+)?)$/.test(text)) {
+    try {
+      return JSON.parse(text);
+    } catch {
+      // A number as JSON has none, such as 007.
+    }
+  }
+  return text;
 }
 
 /** Epoch milliseconds where the text is a number, else the text as it is (ISO 8601). */

@@ -48,6 +48,23 @@ test('many entities, with errors in their rows', async ({ edges }) => {
   edges.service.bytes = false;
 });
 
+test('a deprecated version: since when, in the body and in a header (RFC 9745)', async ({ edges }) => {
+  edges.service.isDeprecated = true;
+  const bodies = [
+    await post(edges.url, '/features', { entity_id: 'ORD' }),
+    await post(edges.url, '/features', { entity_id: 'ATL' }),
+    await post(edges.url, '/features/batch', { entity_ids: ['ATL', 'LAX'] }),
+  ];
+  edges.service.isDeprecated = false;
+  for (const response of bodies) {
+    assert.is(response.headers.get('deprecation'), `@${Date.parse('2026-01-31T00:00:00Z') / 1000}`);
+    assert.is((await json(response)).deprecated, '2026-01-31');
+  }
+  const after = await post(edges.url, '/features', { entity_id: 'ATL' });
+  assert.is(after.headers.get('deprecation'), null);
+  assert.not('deprecated' in (await json(after)));
+});
+
 const BAD: [string, string, unknown, number, string, string][] = [
   ['text that is no JSON', '/features', '{"entity_id":', 400, 'malformed_json', 'the body is not JSON'],
   ['an empty body', '/features', '', 400, 'malformed_json', 'empty'],
@@ -68,7 +85,22 @@ const BAD: [string, string, unknown, number, string, string][] = [
   ['an unknown feature', '/features', { entity_id: 'ORD', features: ['no'] }, 404, 'unknown_feature', 'no'],
   ['no features at all', '/features', { entity_id: 'ORD', features: [] }, 400, 'bad_request', 'features of the body'],
   ['a time that is none', '/features', { entity_id: 'ORD', as_of: 'yesterday' }, 422, 'invalid_time', 'yesterday'],
-  ['a service', '/features', { entity_id: 'ORD', service: 'm' }, 422, 'unsupported', 'service'],
+  [
+    'a service that is no text',
+    '/features',
+    { entity_id: 'ORD', service: 5 },
+    400,
+    'bad_request',
+    'service of the body',
+  ],
+  [
+    'inputs that are no map',
+    '/features',
+    { entity_id: 'ORD', request: [1] },
+    400,
+    'bad_request',
+    'request of the body',
+  ],
   ['too many ids', '/features/batch', { entity_ids: Array(11).fill('ORD') }, 413, 'too_many', '11 entity ids'],
   ['ids that are no array', '/features/batch', { entity_ids: 'ORD' }, 400, 'bad_request', 'entity_ids'],
   ['a body over the limit', '/features/batch', { entity_ids: ['x'.repeat(70_000)] }, 413, 'too_large', '65536 bytes'],

@@ -39,8 +39,8 @@ export const VIEW: View = {
     { name: 'departures_1h', output: 'int64' },
     { name: 'delay_z', output: 'float64' },
   ],
-  request: [],
-  deprecated: null,
+  request: [{ name: 'hour', output: 'int64' }],
+  deprecated: '2026-01-31',
   ttl: 300e6,
   exact: false,
   updateAgeOnGet: false,
@@ -77,6 +77,7 @@ const FLEET: FleetStatus = {
   ready: true,
   position: 7,
   shards: 64,
+  failures: [],
   workers: [
     {
       slot: 0,
@@ -99,6 +100,9 @@ const FLEET: FleetStatus = {
 };
 
 const ID_BYTES_MAX = 512;
+
+/** The view's only feature of a request. */
+const HOUR = { features: [0], order: [0], inputs: [], askedAt: 0, fleet: false };
 
 export function rowText(entityId: string, revision = 1): string {
   return JSON.stringify({
@@ -143,6 +147,7 @@ export class Handmade implements Service {
   drainedCount = 0;
   alertSink: Sink | null = null;
   isReady = true;
+  isDeprecated = false;
   position = 0;
 
   release(): void {
@@ -158,7 +163,8 @@ export class Handmade implements Service {
       if (request.version !== undefined && request.version !== 'v1') {
         throw new HeadraceError('unknown_version', `${request.version}; there is v1`);
       }
-      const unknown = request.features?.find((name) => !VIEW.features.some((feature) => feature.name === name));
+      const known = [...VIEW.features, ...VIEW.request];
+      const unknown = request.features?.find((name) => !known.some((feature) => feature.name === name));
       if (unknown !== undefined) throw new HeadraceError('unknown_feature', `no feature is called ${unknown}`);
       if (request.as_of === 'yesterday') throw new HeadraceError('invalid_time', 'as_of is "yesterday"');
       return {
@@ -169,6 +175,9 @@ export class Handmade implements Service {
         asOf: null,
         position: request.position ?? null,
         minPosition: request.min_position ?? 0,
+        request: request.features?.includes('hour') ? HOUR : undefined,
+        service: request.service,
+        deprecated: this.isDeprecated ? VIEW.deprecated! : undefined,
       };
     },
     hot: (query) =>

@@ -71,6 +71,14 @@ test('answers may come out of order, and ids of any number are echoed', async ({
   assert.is((await client.next()).id, 1.5);
 });
 
+test('a result says that its version is deprecated', async ({ edges, client }) => {
+  edges.service.isDeprecated = true;
+  const warned = await client.ask({ type: 'get', id: 1, entity_ids: ['ATL'] });
+  edges.service.isDeprecated = false;
+  assert.is(warned.deprecated, '2026-01-31');
+  assert.not('deprecated' in (await client.ask({ type: 'get', id: 2, entity_ids: ['ATL'] })));
+});
+
 const BAD: [string, object, string, string][] = [
   ['no id', { type: 'get', entity_ids: ['ORD'] }, 'bad_request', 'get lacks id'],
   ['an id that is an object', { type: 'get', id: {}, entity_ids: [] }, 'bad_request', 'id of get is an object'],
@@ -101,8 +109,18 @@ const BAD: [string, object, string, string][] = [
     'no feature is called no',
   ],
   ['a time that is none', { type: 'get', id: 1, entity_ids: ['ORD'], as_of: 'yesterday' }, 'invalid_time', 'yesterday'],
-  ['a service', { type: 'get', id: 1, entity_ids: ['ORD'], service: 'm' }, 'unsupported', 'service is not offered'],
-  ['request inputs', { type: 'get', id: 1, entity_ids: ['ORD'], request: {} }, 'unsupported', 'request is not offered'],
+  [
+    'request inputs of a subscription',
+    { type: 'subscribe', id: 1, entity_ids: ['ORD'], request: {} },
+    'unsupported',
+    'request is not offered',
+  ],
+  [
+    'a feature of the request in a subscription',
+    { type: 'subscribe', id: 1, entity_ids: ['ORD'], features: ['hour'] },
+    'unsupported',
+    'hour depends on the request',
+  ],
   ['too many ids', { type: 'get', id: 1, entity_ids: Array(11).fill('ORD') }, 'too_many', '11 entity ids; at most 10'],
   ['all entities', { type: 'subscribe', id: 1, entity_ids: '*' }, 'unsupported', 'entity_ids "*" is not offered'],
   [
