@@ -12,6 +12,7 @@ import hashlib
 import importlib
 import sys
 import traceback
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.abc import Loader, MetaPathFinder
@@ -45,6 +46,8 @@ class Modules:
     def __init__(self, folder: str | Path) -> None:
         """Know the folder; nothing is read yet."""
         self.folder = Path(folder).resolve()
+        # Equal sources of two folders are two modules: errors are looked for in files of the folder.
+        self._tag = f"{zlib.crc32(str(self.folder).encode()):08x}"
         self._loaded: dict[tuple[str, str], ModuleType] = {}
 
     def find(self, function: str) -> tuple[Feature, str]:
@@ -126,7 +129,7 @@ class Modules:
 
     def _import(self, module: str, digest: str, sources: Mapping[str, Source]) -> ModuleType:
         try:
-            return import_sources(module, digest, sources)
+            return _import_sources(module, f"{PREFIX}{digest}_{self._tag}", sources)
         except FeatureError as error:
             if error.file is not None and Path(error.file).is_relative_to(self.folder):
                 error.file = _relative(self.folder, Path(error.file))
@@ -198,9 +201,8 @@ def digest_of(sources: Mapping[str, Source]) -> str:
     return digest.hexdigest()[:16]
 
 
-def import_sources(module: str, digest: str, sources: Mapping[str, Source]) -> ModuleType:
-    """Import a module under the package of its digest."""
-    prefix = PREFIX + digest
+def _import_sources(module: str, prefix: str, sources: Mapping[str, Source]) -> ModuleType:
+    """Import a module under a package of its own."""
     if _finder not in sys.meta_path:
         sys.meta_path.insert(0, _finder)
     if prefix not in sys.modules:

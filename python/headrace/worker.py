@@ -6,6 +6,7 @@ takes frames (:mod:`headrace.frames`) one by one, in one thread, and never reads
 import argparse
 import ctypes
 import faulthandler
+import importlib
 import os
 import platform
 import signal
@@ -13,6 +14,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -34,6 +36,8 @@ from headrace.frames import (
     decode_frame,
     encode_frame,
 )
+from headrace.limits import Budget
+from headrace.loader import Modules
 from headrace.log import Log
 from headrace.plan import Plan
 from headrace.request import CompiledRequest, texts_column
@@ -44,6 +48,9 @@ BEAT_S: Final = 0.25
 """Pause between two signs of progress while loading."""
 
 PARENT_CHECK_MS: Final = 1000
+
+CALLS_S: Final = 5.0
+"""How long all calls of Python features for one frame may take: half of what the engine takes for a hang."""
 
 
 class Worker:
@@ -65,6 +72,8 @@ class Worker:
         self._log: Log | None = None
         self._plans: dict[str, Plan] = {}
         self._compiled: dict[str, CompiledPlan] = {}
+        self._modules: Modules | None = None
+        self._budget = Budget(CALLS_S, monotonic)
         self._requests: dict[str, CompiledRequest] = {}
         self._schemas: dict[str, SchemaSpec] = {}
         self._dictionaries: dict[str, list[str]] = {}
@@ -113,14 +122,32 @@ class Worker:
         self._requests = {}
         self._schemas = header["schemas"]
         needs = Needs(self._plans.values())
+        folder = Path(header["folder"]).resolve()
+        if self._modules is None or self._modules.folder != folder:
+            self._modules = Modules(folder)
         if self._shards.needs.cover(needs):
-            self._compiled = {key: plan for key, plan in self._compiled.items() if key in self._plans}
-            return
-        self._compiled = {}
-        leases, count = self._shards.leases, self._shards.shard_count
-        self._shards = Shards(needs, count)
-        self._shards.own(leases)
-        yield from self._load(self._shards, 0, self.position)
+            # A function that could not be loaded may be there by now.
+            kept = {
+                key: plan for key, plan in self._compiled.items() if key in self._plans and not plan.calls
+            }
+            self._compiled = kept
+        else:
+            self._compiled = {}
+            leases, count = self._shards.leases, self._shards.shard_count
+            self._shards = Shards(needs, count)
+            self._shards.own(leases)
+            yield from self._load(self._shards, 0, self.position)
+        self._load_functions()
+
+    def _load_functions(self) -> None:
+        """Load the functions of Python features, and pandas with them, before anyone waits for a value."""
+        for key, plan in self._plans.items():
+            if any(feature["type"] == "python" for feature in plan["features"]):
+                importlib.import_module("pandas")
+                try:
+                    self._plan(key)
+                except Exception:
+                    traceback.print_exc()  # whoever asks for the plan is told
 
     def _assign(self, frame: Frame) -> Iterator[bytes]:
         header: AssignHeader = frame.header
@@ -179,6 +206,7 @@ class Worker:
             self.position = 0
             yield _error(id_, error)
             return
+        self._budget.begin()
         answers: list[GroupAnswer] = []
         blocks: list[bytes] = []
         for asked in groups:
@@ -253,8 +281,11 @@ class Worker:
         try:
             plan = self._plan(group["hash"])
             fence = position if position < self.position else FAR
-            values = compute(plan, self._shards, codes, int(group["as_of"]), fence)
+            values = compute(plan, self._shards, codes, int(group["as_of"]), fence, self._budget)
             texts = {row: self._texts(name, values, row) for row, name in plan.dictionaries.items()}
+            texts.update(values.texts)
+            if values.failures:
+                answer["failures"] = values.failures
             block = encode_values(plan, codes, self._shards.lease_of(codes), values, texts)
             if inputs:
                 block += self._of_request(group["hash"], values, texts, inputs)
@@ -286,7 +317,9 @@ class Worker:
             plan = self._plans.get(key)
             if plan is None:
                 raise ValueError(f"this worker has no plan {key}")
-            compiled = self._compiled[key] = CompiledPlan(plan, self._shards.needs, self._dictionary)
+            compiled = self._compiled[key] = CompiledPlan(
+                plan, self._shards.needs, self._dictionary, self._modules
+            )
         return compiled
 
     def _texts(self, name: str, values: Values, row: int) -> list[str | None]:

@@ -14,8 +14,9 @@ from material import SCHEMA, Events
 DTYPES = {"float64": "f8", "int64": "i8", "timestamp": "i8", "bool": "u1", "string": "str"}
 
 
-def reload_frame(plans: dict[str, Plan], schemas: Sequence[str] = ("1",)) -> bytes:
-    return encode_frame(frames.RELOAD, {"plans": plans, "schemas": dict.fromkeys(schemas, SCHEMA)})
+def reload_frame(plans: dict[str, Plan], schemas: Sequence[str] = ("1",), folder: str = "/nowhere") -> bytes:
+    header = {"plans": plans, "schemas": dict.fromkeys(schemas, SCHEMA), "folder": folder}
+    return encode_frame(frames.RELOAD, header)
 
 
 def assign_frame(log: Path, position: int, shards: dict[int, int], shard_count: int = 4) -> bytes:
