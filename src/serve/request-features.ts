@@ -20,7 +20,7 @@ interface Scope {
 }
 
 /** The request features of one view version, compiled as they are asked for. */
-export class RequestFeatures {
+class RequestFeatures {
   readonly #view: View;
   readonly #features: RequestFeature[];
   readonly #stored: number;
