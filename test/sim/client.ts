@@ -1,7 +1,7 @@
 /** A client's connection, which may be slow, and what the client knows by it. */
 import type { Sink } from '../../src/push/sink.ts';
 import type { View } from '../../src/registry/view.ts';
-import type { Seen } from './world.ts';
+import { isSameView, type Seen } from './world.ts';
 
 /** What a client knows of one entity of a topic. */
 export interface Held {
@@ -41,7 +41,7 @@ interface Selection {
   places: number[] | null;
 }
 
-export const isTopic = (a: Selection, b: Selection) => a.view === b.view && `${a.places}` === `${b.places}`;
+export const isTopic = (a: Selection, b: Selection) => isSameView(a.view, b.view) && `${a.places}` === `${b.places}`;
 
 type Queued = { frame: Buffer } | { message: object };
 
@@ -57,9 +57,18 @@ export class Client implements Sink {
   #queue: Queued[] = [];
   /** A frame has reached it. */
   readonly #updated: (client: Client, frame: Buffer) => void;
+  /** A message has. */
+  readonly #told: (client: Client, message: object) => void;
 
-  constructor(name: string, epoch: string, capacity: number, updated: (client: Client, frame: Buffer) => void) {
+  constructor(
+    name: string,
+    epoch: string,
+    capacity: number,
+    updated: (client: Client, frame: Buffer) => void,
+    told: (client: Client, message: object) => void,
+  ) {
     this.#updated = updated;
+    this.#told = told;
     this.name = name;
     this.epoch = epoch;
     this.capacity = capacity;
@@ -81,6 +90,7 @@ export class Client implements Sink {
   flush(): void {
     for (const item of this.#queue.splice(0)) {
       if ('frame' in item) this.#updated(this, item.frame);
+      else this.#told(this, item.message);
     }
   }
 

@@ -6,7 +6,17 @@ import type { Subscribed } from '../../src/wire/service.ts';
 import { Client, type ClientTopic, type Held, isTopic, type Pending } from './client.ts';
 import { entityIdsOf } from './requests.ts';
 import { brief, isOlder, seenOf, type Told, textOf } from './told.ts';
-import { checkRow, published, type Seen, sameFeatures, select, shown, viewName, type World } from './world.ts';
+import {
+  checkRow,
+  isSameView,
+  published,
+  type Seen,
+  sameFeatures,
+  select,
+  shown,
+  viewName,
+  type World,
+} from './world.ts';
 
 export class Clients {
   readonly #world: World;
@@ -159,6 +169,28 @@ export class Clients {
     held.seen = seen;
   }
 
+  /** A message has reached its client: of a topic's end it must hear where its view is served no more, and then only. */
+  #told(client: Client, message: object): void {
+    const { type, topic: id, code } = message as { type: string; topic: number; code: string };
+    if (type !== 'end') return;
+    const world = this.#world;
+    const topic = client.topics.find((one) => one.id === id);
+    world.trace(`  ${client.name} hears of the end of topic ${id}: ${code}`);
+    if (topic === undefined) world.fail(`topic ${id} of ${client.name} ends, and it has none such`);
+    else {
+      client.topics.splice(client.topics.indexOf(topic), 1);
+      const expected = this.#endOf(topic.view);
+      if (code !== expected) world.fail(`topic ${id} of ${client.name} ends as ${code}, expected ${expected}`);
+    }
+  }
+
+  /** The code with which topics of a view end by now; null: it is served. */
+  #endOf(view: View): string | null {
+    const { views } = this.#world;
+    if (views.some((one) => isSameView(one, view))) return null;
+    return views.some((one) => viewName(one) === viewName(view)) ? 'definition_changed' : 'version_removed';
+  }
+
   /** Whether each client holds what is true now. @param sinceMs what changed since then may be on its way */
   findMissing(sinceMs: number): string | null {
     const { engine, oracle, time } = this.#world;
@@ -167,6 +199,7 @@ export class Clients {
       this.#world.registry.clock.mode === 'wall' ? now - Math.round((time.monotonicMs() - sinceMs) * 1000) : now;
     for (const client of this.#clients) {
       for (const { view, places, held } of client.topics) {
+        if (this.#endOf(view) !== null) return `${client.name} has a topic of ${viewName(view)}, which is no more`;
         for (const [entityId, { seen, mayBeEmpty }] of held) {
           if (seen === null && mayBeEmpty) continue;
           const values = oracle.valuesWithin(view, entityId, after, now, oracle.head);
@@ -182,7 +215,13 @@ export class Clients {
 
   #add(capacity: number, epoch: string): Client {
     this.#named++;
-    const client = new Client(`client ${this.#named}`, epoch, capacity, (to, frame) => this.#updated(to, frame));
+    const client = new Client(
+      `client ${this.#named}`,
+      epoch,
+      capacity,
+      (to, frame) => this.#updated(to, frame),
+      (to, message) => this.#told(to, message),
+    );
     this.#clients.push(client);
     return client;
   }
@@ -246,10 +285,18 @@ export class Clients {
         if (!client.pending.delete(pending))
           return this.#world.fail(`a subscription of ${client.name} is answered twice`);
         if (client.closed) return;
-        if (answer === null) this.#world.fail(`a subscription of ${client.name} fails: ${error?.message}`);
+        if (answer === null) this.#refused(client, pending, error);
         else this.#subscribed(client, pending, answer, snapshot);
       },
     );
+  }
+
+  /** Only where the view has ended since it was asked for. */
+  #refused(client: Client, { view }: Pending, error: HeadraceError | null): void {
+    client.flush();
+    const known = ['version_removed', 'definition_changed'].includes(error?.code ?? '');
+    const ended = this.#world.ended.some((one) => isSameView(one, view));
+    if (!known || !ended) this.#world.fail(`a subscription of ${client.name} fails: ${error?.message}`);
   }
 
   #subscribed(client: Client, pending: Pending, answer: Subscribed, snapshot: boolean): void {

@@ -6,7 +6,8 @@ import { type Config, defaultConfig } from '../../src/config.ts';
 import { Core } from '../../src/core.ts';
 import scoreThread, { type ScoreResult, type ScoreTask } from '../../src/drift/score-thread.ts';
 import { subscriptionService } from '../../src/push/subscription-service.ts';
-import type { Registry, Source } from '../../src/registry/view.ts';
+import type { Registry, Source, View } from '../../src/registry/view.ts';
+import { Reloads, type Served } from '../../src/reload.ts';
 import { Replies } from '../../src/serve/replies.ts';
 import { LocalStore } from '../../src/store/local.ts';
 import type { Batch, CommitGroup } from '../../src/store/log-row.ts';
@@ -31,6 +32,8 @@ export interface EngineParts {
   written: (group: CommitGroup) => void;
   trace: (line: string) => void;
   fail: (why: string) => void;
+  /** These views are served no more from the turn of this call on. */
+  ending: (views: View[]) => void;
   epoch: string;
 }
 
@@ -134,6 +137,10 @@ export class Engine {
   readonly epoch: string;
   readonly timers: OwnTimers;
   dead = false;
+  /** What stands in the registry's file. */
+  #file: Registry;
+  readonly #reloads: Reloads;
+  readonly #ending: EngineParts['ending'];
   readonly #store: LocalStore;
   readonly #reader: DatabaseSync;
   /** Turns of the log that are due. */
@@ -173,6 +180,8 @@ export class Engine {
       },
     );
     this.#store = store;
+    this.#file = registry;
+    this.#ending = parts.ending;
     this.#reader = new DatabaseSync(join(parts.folder, 'log.db'), { readOnly: true });
     this.crew = new Crew(time, random.fork(), this.#reader, parts.weather, trace);
     const log = (level: string) => (fields: object, message: string) => {
@@ -200,6 +209,16 @@ export class Engine {
       pool,
       rss: () => (random.chance(0.3) ? Number.MAX_SAFE_INTEGER : 0),
     });
+    this.#reloads = new Reloads({
+      store,
+      state,
+      // As from a thread: later, and with objects of its own.
+      load: () =>
+        new Promise((resolve) => {
+          this.timers.setTimeout(() => resolve({ registry: structuredClone(this.#file) }), random.skewed(0.1, 300));
+        }),
+      logger: { debug: () => {}, info: () => {}, warn: log('warn'), error: log('error') },
+    });
     const { core } = this;
     this.service = subscriptionService({
       push: core.push,
@@ -217,6 +236,24 @@ export class Engine {
     });
     void core.fleet.start();
     void core.fleet.ready.then(() => this.dead || core.drift.start());
+  }
+
+  /** The file of the registry is another, and is read again. Resolves once it serves. */
+  async reload(registry: Registry): Promise<void> {
+    this.#file = registry;
+    const { core } = this;
+    const served: Served = {
+      get registry() {
+        return core.registry;
+      },
+      newest: core.newest,
+      takeOver: (change, schemas) => {
+        if (this.dead) return;
+        this.#ending(change.gone.map(({ view }) => view));
+        core.takeOver(change, schemas);
+      },
+    };
+    await this.#reloads.reload(served, true);
   }
 
   /** The engine's process dies: what was on its way to the log is lost, what had reached the log may yet be written. */

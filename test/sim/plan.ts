@@ -23,7 +23,8 @@ export type Action =
   | 'hang'
   | 'doom'
   | 'shiftWall'
-  | 'crash';
+  | 'crash'
+  | 'reload';
 
 /** What a seed decides before anything happens. */
 export interface Plan {
@@ -92,6 +93,7 @@ export function planOf(random: Random): Plan {
       doom: chaos * 0.5,
       shiftWall: 0.3,
       crash: chaos * 0.15,
+      reload: 0.8,
     },
   };
 }

@@ -13,12 +13,12 @@ export const entityIdsOf = (view: View): string[] =>
 export class Requests {
   readonly #world: World;
   #open: Asked[] = [];
-  readonly #crowdView: View;
+  readonly #crowdView: string;
   count = 0;
 
   constructor(world: World) {
     this.#world = world;
-    this.#crowdView = world.random.pick(world.views);
+    this.#crowdView = viewName(world.random.pick(world.views));
   }
 
   get open(): number {
@@ -51,7 +51,8 @@ export class Requests {
 
   /** Many at once, whom nobody knows. */
   getCrowd(): void {
-    const view = this.#crowdView;
+    const { views, random } = this.#world;
+    const view = views.find((one) => viewName(one) === this.#crowdView) ?? random.pick(views);
     this.#ask({ view, select: null, entityIds: CROWD, timeoutMs: 5000, asOf: null, position: null, minPosition: 0 });
   }
 

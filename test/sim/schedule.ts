@@ -1,6 +1,7 @@
 /** One schedule: a seed decides everything that happens, and how the weather is. */
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import type { View } from '../../src/registry/view.ts';
 import { Clients } from './clients.ts';
 import { Engine } from './engine.ts';
 import { Oracle } from './oracle.ts';
@@ -8,7 +9,7 @@ import { type Action, DRAIN_MS, type Plan, planOf } from './plan.ts';
 import { Producers } from './producers.ts';
 import { Random } from './random.ts';
 import { Requests } from './requests.ts';
-import { SHOPS } from './shop.ts';
+import { shopsOf } from './shop.ts';
 import { VirtualTime } from './virtual-time.ts';
 import type { World } from './world.ts';
 
@@ -26,6 +27,7 @@ export interface Totals {
   requests: number;
   updates: number;
   deaths: number;
+  reloads: number;
 }
 
 const ACTIONS: Record<Action, (schedule: Schedule) => void> = {
@@ -45,14 +47,15 @@ const ACTIONS: Record<Action, (schedule: Schedule) => void> = {
   doom: (schedule) => schedule.doom(),
   shiftWall: (schedule) => schedule.shiftWall(),
   crash: (schedule) => schedule.crash(),
+  reload: (schedule) => schedule.reload(),
 };
 
 class Schedule implements World {
   readonly seed: number;
   readonly random: Random;
   readonly time = new VirtualTime();
-  readonly registry: World['registry'];
-  readonly views: World['views'];
+  registry: World['registry'];
+  readonly ended: View[] = [];
   readonly oracle: Oracle;
   readonly calm: boolean;
   readonly roomy: boolean;
@@ -64,6 +67,8 @@ class Schedule implements World {
   draining = false;
   deaths = 0;
   readonly #plan: Plan;
+  readonly #shops: World['registry'][];
+  #reloads = 0;
   readonly #folder: string;
   readonly #trace: string[] = [];
   #step = 'start';
@@ -78,8 +83,8 @@ class Schedule implements World {
     this.#plan = plan;
     this.calm = plan.calm;
     this.roomy = plan.roomy;
-    this.registry = SHOPS[plan.clock];
-    this.views = [...this.registry.views.values()].flat();
+    this.#shops = shopsOf(plan.clock);
+    this.registry = this.#shops[0]!;
     this.oracle = new Oracle(this.registry);
     this.requests = new Requests(this);
     this.producers = new Producers(this, this.requests);
@@ -102,7 +107,8 @@ class Schedule implements World {
 
   get totals(): Totals {
     const { oracle, requests, clients, deaths } = this;
-    return { events: oracle.head, requests: requests.count, updates: clients.updates, deaths };
+    const reloads = this.#reloads;
+    return { events: oracle.head, requests: requests.count, updates: clients.updates, deaths, reloads };
   }
 
   async run(): Promise<void> {
@@ -146,6 +152,26 @@ class Schedule implements World {
     if (this.#violation !== null) throw this.#violation;
   }
 
+  get views(): View[] {
+    // Before the first engine has started nothing else is served than what will be.
+    const { views } = this.engine?.core.registry ?? this.registry;
+    return [...views.values()].flat();
+  }
+
+  /** The registry changes under way; whoever is asked meanwhile answers. */
+  reload(): void {
+    const { engine, random } = this;
+    const place = random.int(0, this.#shops.length - 1);
+    this.trace(`reload of registry ${place}`);
+    engine.reload(this.#shops[place]!).then(
+      () => {
+        this.#reloads++;
+        this.trace(`registry ${place} serves`);
+      },
+      (error: Error) => engine.dead || this.fail(`the reload fails: ${error.message}`),
+    );
+  }
+
   kill(): void {
     const { live } = this.engine.crew;
     if (live.length > 0) this.engine.crew.killOne(this.random.pick(live));
@@ -174,6 +200,7 @@ class Schedule implements World {
   /** The engine dies and is started again on what the log has. */
   crash(): void {
     this.trace('the engine dies');
+    this.registry = this.engine.core.registry;
     this.engine.crash();
     this.producers.forget();
     this.requests.forget();
@@ -200,6 +227,7 @@ class Schedule implements World {
       written: (group) => this.producers.written(group),
       trace: this.trace,
       fail: this.fail,
+      ending: (views) => this.ended.push(...views),
       epoch: `epoch ${this.#starts}`,
     });
   }

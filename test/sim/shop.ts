@@ -63,8 +63,52 @@ views:
 
 export type ClockKind = 'event' | 'orders' | 'wall';
 
-export const SHOPS: Record<ClockKind, Registry> = {
-  event: parseRegistry(text('event'), 'features.yaml'),
-  orders: parseRegistry(text('{ mode: event, sources: [orders] }'), 'features.yaml'),
-  wall: parseRegistry(text('wall'), 'features.yaml'),
+const CLOCKS: Record<ClockKind, string> = {
+  event: 'event',
+  orders: '{ mode: event, sources: [orders] }',
+  wall: 'wall',
 };
+
+/** The registry, and what it may be changed to while it serves: by what the text has, what it has then. */
+const CHANGES: [string, string][][] = [
+  [],
+  // One version more.
+  [
+    [
+      '          visits: { type: statistical, source: visits, aggregation: count, window: 15s }\n',
+      `          visits: { type: statistical, source: visits, aggregation: count, window: 15s }
+      v3:
+        features:
+          dearest: { type: statistical, source: orders, field: amount, aggregation: max, window: 33s }
+          orders: { type: statistical, source: orders, aggregation: count, window: 33s }
+`,
+    ],
+  ],
+  // One fewer: nothing extends it.
+  [
+    [
+      `      v2:
+        extends: v1
+        features:
+          visits: { type: statistical, source: visits, aggregation: count, window: 15s }
+`,
+      '',
+    ],
+  ],
+  // Another option, the same definitions.
+  [['ttl: 20s', 'ttl: 3s']],
+  // Another definition under the same version, by force.
+  [['aggregation: count, window: 20s', 'aggregation: count, window: 28s']],
+];
+
+/** @returns the registry first, then its changes, each with objects of its own */
+export function shopsOf(clock: ClockKind): Registry[] {
+  return CHANGES.map((changes) => {
+    let changed = text(CLOCKS[clock]);
+    for (const [from, to] of changes) {
+      if (!changed.includes(from)) throw new Error(`the registry of the simulation has no ${from}`);
+      changed = changed.replace(from, to);
+    }
+    return parseRegistry(changed, 'features.yaml');
+  });
+}

@@ -37,10 +37,10 @@ test.after(() => {
 
 test(`random schedules keep every promise (seeds ${SEED} to ${SEED + SCHEDULES - 1})`, async () => {
   process.stdout.write(`\n  SIM_SEED=${SEED} SIM_SCHEDULES=${SCHEDULES}\n`);
-  const sum = { events: 0, requests: 0, updates: 0, deaths: 0 };
+  const sum = { events: 0, requests: 0, updates: 0, deaths: 0, reloads: 0 };
   for (let seed = SEED; seed < SEED + SCHEDULES; seed++) {
     const totals = await runSchedule(seed, folder);
-    for (const name of ['events', 'requests', 'updates', 'deaths'] as const) sum[name] += totals[name];
+    for (const name of ['events', 'requests', 'updates', 'deaths', 'reloads'] as const) sum[name] += totals[name];
   }
   process.stdout.write(`  ${JSON.stringify(sum)}\n`);
   // A simulation in which nothing happens would keep every promise too.

@@ -20,7 +20,10 @@ export interface World {
   readonly random: Random;
   readonly time: VirtualTime;
   readonly registry: Registry;
+  /** Of all versions that are served now. */
   readonly views: readonly View[];
+  /** All that were once served under this start of the engine and ended. */
+  readonly ended: readonly View[];
   readonly oracle: Oracle;
   /** The present start of the engine. */
   engine: Engine;
@@ -77,5 +80,9 @@ export function checkRow(world: World, view: View, places: number[] | null, enti
 
 export const shown = ({ features, validUntil, eventTime }: Value): string =>
   JSON.stringify({ features, validUntil, eventTime });
+
+/** Options apart: two registries may have it as two objects. */
+export const isSameView = (a: View, b: View): boolean =>
+  a.name === b.name && a.version === b.version && a.hash === b.hash;
 
 export const viewName = ({ name, version }: View): string => `${name}@${version}`;
