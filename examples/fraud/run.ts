@@ -64,7 +64,7 @@ a merchant that is taken over at ${taken.start}:
 What a model would be given for a payment of 900 euros, and how a theft of the past looked:
 
   curl -s ${url}/features -H 'content-type: application/json' \\
-    -d '{"service":"fraud_model","entity_id":"${tested.entity_id}","inputs":{"amount":900}}'
+    -d '{"service":"fraud_model","entity_id":"${tested.entity_id}","request":{"amount":900}}'
   ./headrace get ${past.entity_id} --view card_activity --as-of ${past.end}${http}
 
 Does it stand out, and is it what pandas computes?
