@@ -2,17 +2,26 @@
 
 import itertools
 import math
+import re
+from collections.abc import Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from headrace import feature
 from headrace.calls import FunctionCall
-from headrace.checks import CHECKS, check
+from headrace.checks import AS_OF, CHECKS, SPAN, TEXTS, Result, Rows, check
+from headrace.compute import CompiledPlan, compute
 from headrace.function_subject import FunctionSubject
 from headrace.functions import Feature
+from headrace.plan import Field, OutputType, Plan, PlanFeature
+from headrace.rows import FAR
+from headrace.shards import Needs, Shards
 from headrace.window_frame import Column
+from registries import AGGREGATIONS, FIELDS, FUNCTIONS, SOURCES, Stream, plan_of, statistical, time_series
 
 COLUMNS = [
     Column("carrier", "category", 9, "flights.carrier"),
@@ -173,3 +182,90 @@ def test_another_type() -> None:
 
     found = failed(share)
     assert "where an int is expected" in found["output_type"]
+
+
+class KernelSubject:
+    """One feature of a plan, computed as a worker does."""
+
+    def __init__(self, feature: PlanFeature) -> None:
+        self.name = feature["name"]
+        self.fields: Sequence[Field] = FIELDS
+        self.outputs: Sequence[OutputType] = [feature["output"]]
+        self._plan = plan_of([feature])
+
+    def load(self, entities: Sequence[Rows]) -> "LoadedKernel":
+        return LoadedKernel(self._plan, entities)
+
+
+class LoadedKernel:
+    def __init__(self, plan: Plan, entities: Sequence[Rows]) -> None:
+        needs = Needs([plan])
+        self._plan = CompiledPlan(plan, needs, lambda name, size: TEXTS)
+        self._text = plan["features"][0]["output"] == "string"
+        self._shards = Shards(needs, 2)
+        self._shards.own({0: 1, 1: 1})
+        at = 0
+        # Entity by entity, one row by one, then all at once: parts of every kind.
+        for entity, rows in enumerate(entities):
+            n = len(rows.times)
+            stream = Stream(np.zeros(n), rows.times, np.full(n, entity), rows.columns)
+            cut = min(n, 5)
+            for low, high in [(0, n - cut), *((i, i + 1) for i in range(n - cut, n))]:
+                stream.append_to(self._shards, low, high, at)
+            at += n
+        self._before = self._bytes()
+
+    def values(self, entities: Sequence[int]) -> list[Result]:
+        values = compute(self._plan, self._shards, np.array(entities, np.int32), AS_OF).features
+        return [(self._value(value),) for value in values[0].tolist()]
+
+    def _value(self, value: float) -> float | str | None:
+        if math.isnan(value):
+            return None
+        return TEXTS[int(value)] if self._text else value
+
+    def changed(self) -> bool:
+        return self._bytes() != self._before
+
+    def _bytes(self) -> list[bytes]:
+        parts = [rows.parts(local, -FAR, FAR) for rows in self._shards.all_rows() for local in range(10)]
+        return [words[:, low:high].tobytes() for part in parts for words, _, low, high in part]
+
+
+def kernel(make: Any, what: str, seed: int) -> KernelSubject:
+    """A feature whose window holds the rows of the checks."""
+    feature: Any = make(np.random.default_rng(seed), what, f"{what}_{seed}")
+    feature["source"] = SOURCES[0]
+    feature["window"] = {**feature["window"], "time": 2 * SPAN, "closed": "both"}
+    feature["window"].pop("offset", None)
+    if seed == 0:
+        feature["window"] = {"time": 2 * SPAN}
+        if what != "share_where":
+            feature.pop("where", None)
+    if "recent" in feature:
+        feature["recent"] = SPAN // 2
+    return KernelSubject(feature)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize(
+    ("make", "what"),
+    [(statistical, name) for name in AGGREGATIONS] + [(time_series, name) for name in FUNCTIONS],
+    ids=lambda it: it if isinstance(it, str) else "",
+)
+def test_kernels_keep_the_contract(make: Any, what: str, seed: int) -> None:
+    wrong = [finding for finding in check(kernel(make, what, seed)) if not finding.passed]
+    assert not wrong
+
+
+def test_every_aggregation_and_function_is_checked() -> None:
+    plain = {name.removesuffix("_approximate") for name in AGGREGATIONS} - {"rows"}
+    assert plain == set(view_words("Aggregation"))
+    assert set(FUNCTIONS) == set(view_words("SeriesFunction"))
+
+
+def view_words(name: str) -> list[str]:
+    """The words of a type of the registry, of which each must have its kernel."""
+    text = (Path(__file__).parents[2] / "src" / "registry" / "view.ts").read_text()
+    (body,) = re.findall(rf"export type {name} =(.*?);", text, re.S)
+    return re.findall(r"'(\w+)'", body)
