@@ -11,7 +11,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Router } from 'zeromq';
-import { findPython } from '../src/fleet/python-spawner.ts';
+import { findPython } from '../src/python.ts';
 
 const ASKED_BYTES = 100;
 const ANSWERED_BYTES = 1024;

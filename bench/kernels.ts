@@ -1,6 +1,6 @@
 /** The kernels by themselves, in one Python process, beside pandas: kernels.py asks, and draws append.svg. */
 import { execFileSync } from 'node:child_process';
-import { findPython } from '../src/fleet/python-spawner.ts';
+import { findPython } from '../src/python.ts';
 import type { Figure } from './figure.ts';
 import { here } from './machine.ts';
 

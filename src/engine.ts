@@ -6,13 +6,14 @@ import { Piscina } from 'piscina';
 import { type Micros, systemTimers } from './clock.ts';
 import type { Config } from './config.ts';
 import { Core } from './core.ts';
-import { findPython, PythonSpawner } from './fleet/python-spawner.ts';
+import { PythonSpawner } from './fleet/python-spawner.ts';
 import { ZmqLink } from './fleet/zmq-link.ts';
 import { httpEdge } from './http/app.ts';
 import { assertHost, hostGuard } from './http/host.ts';
 import { type Loaded, type LoadOptions, loadFile } from './ingest/load.ts';
 import { Metrics } from './observe/metrics.ts';
 import { subscriptionService } from './push/subscription-service.ts';
+import { findPython } from './python.ts';
 import { describeRegistry } from './registry/describe.ts';
 import type { LoadedRegistry } from './registry/load-thread.ts';
 import type { Registry } from './registry/view.ts';
@@ -101,7 +102,8 @@ export async function startEngine(
       failed: (error) => fail(error),
     },
   );
-  const load = async (path: string): Promise<LoadedRegistry> => pool.run({ path }, { filename: LOAD_THREAD });
+  const load = async (path: string): Promise<LoadedRegistry> =>
+    pool.run({ path, python: config.python }, { filename: LOAD_THREAD });
   const reloads = new Reloads({ store, state, load, logger });
   const registry = await reloads.begin(declared, forceDefinitions).catch(async (error: unknown) => {
     await store.close();

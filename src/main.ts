@@ -104,10 +104,11 @@ program
   .command('validate')
   .description('Check a registry and tell every mistake with its line and column')
   .argument('<registry>', 'features.yaml')
+  .option('--python <path>', 'Python that is asked of the functions; as for serve where left out')
   .addHelpText('after', '\nExit status: 0 where it is right, 1 where it is not.')
-  .action(async (path: string) => {
+  .action(async (path: string, options: { python?: string }) => {
     const { validateCommand } = await import('./registry/validate-command.ts');
-    exit(await validateCommand(path, terminal.out, terminal.err));
+    exit(await validateCommand(path, options, terminal.out, terminal.err));
   });
 
 program

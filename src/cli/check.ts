@@ -1,13 +1,10 @@
 import { spawn } from 'node:child_process';
 import { dirname, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { HeadraceError } from '../errors.ts';
-import { findPython } from '../fleet/python-spawner.ts';
+import { findPython, PYTHON_PATH } from '../python.ts';
 import { loadRegistry } from '../registry/load.ts';
 import type { Plan, Registry } from '../registry/view.ts';
 import type { Terminal } from './terminal.ts';
-
-const PYTHON_PATH = fileURLToPath(new URL('../../python', import.meta.url));
 
 /**
  * The body of `headrace check`: runs the contract checks on the registry's Python features, each check a line.
@@ -16,7 +13,7 @@ const PYTHON_PATH = fileURLToPath(new URL('../../python', import.meta.url));
  * @throws RegistryError where the registry is wrong
  */
 export async function checkCommand(path: string, options: { python?: string }, terminal: Terminal): Promise<number> {
-  const registry = await loadRegistry(path);
+  const registry = await loadRegistry(path, options);
   const question = { folder: dirname(resolve(registry.path)), plans: plansWithPython(registry) };
   const python = findPython(options.python ?? '');
   const child = spawn(python, ['-m', 'headrace.check'], {

@@ -1,10 +1,10 @@
 /** `headrace ingest`: the events of a file into a running engine, over HTTP. */
 import { type RecordBatch, RecordBatchStreamWriter } from 'apache-arrow';
 import { type Micros, systemTimers } from '../clock.ts';
-import { findPython } from '../fleet/python-spawner.ts';
 import { fileIdentity } from '../ingest/file-identity.ts';
 import { columnsOf } from '../ingest/source-columns.ts';
 import { TableReader } from '../ingest/table-reader.ts';
+import { findPython } from '../python.ts';
 import type { EventsAnswer } from '../wire/bodies.ts';
 import { parseTime } from '../wire/time.ts';
 import { call, EngineError, fetchLastBatch, fetchSource, httpOrigin } from './engine-client.ts';

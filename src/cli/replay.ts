@@ -1,8 +1,8 @@
 /** `headrace replay`: the events of a file as live ones, over a WebSocket. */
 import { type Micros, systemTimers } from '../clock.ts';
-import { findPython } from '../fleet/python-spawner.ts';
 import { columnsOf } from '../ingest/source-columns.ts';
 import { TableReader } from '../ingest/table-reader.ts';
+import { findPython } from '../python.ts';
 import { parseTime } from '../wire/time.ts';
 import { EngineError, fetchLastBatch, fetchSource, httpOrigin, webSocketAddress } from './engine-client.ts';
 import { IngestSocket } from './ingest-socket.ts';

@@ -48,7 +48,7 @@ export async function serveCommand(
   process.on('SIGHUP', reloader.reload);
   let engine: Engine | null = null;
   try {
-    const registry = await loadRegistry(options.registry);
+    const registry = await loadRegistry(options.registry, { python: config.python });
     const loads = parseLoads(options, registry);
     engine = await startEngine(config, registry, logger, { forceDefinitions });
     reloader.begin(engine);

@@ -1,14 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
-import { fileURLToPath } from 'node:url';
-import { HeadraceError } from '../errors.ts';
+import { findPython, PYTHON_PATH } from '../python.ts';
 import type { Logger } from './logger.ts';
 import type { Spawner, WorkerProcess } from './spawner.ts';
-
-const PACKAGE = fileURLToPath(new URL('../..', import.meta.url));
 
 /** A worker is one thread of work; a pool of BLAS threads beside it would only take cores from the others. */
 const ONE_THREAD = {
@@ -17,25 +12,6 @@ const ONE_THREAD = {
   MKL_NUM_THREADS: '1',
   NUMEXPR_NUM_THREADS: '1',
 };
-
-/**
- * The interpreter to run workers with.
- * @param configured the option `python`; empty: `.venv/bin/python` beside the package, else `python3`
- * @throws HeadraceError `bad_request` where a configured path does not exist
- */
-export function findPython(configured: string): string {
-  if (configured === '') {
-    const beside = join(PACKAGE, '.venv', 'bin', 'python');
-    return existsSync(beside) ? beside : 'python3';
-  }
-  if (configured.includes('/') && !existsSync(configured)) {
-    throw new HeadraceError(
-      'bad_request',
-      `--python is '${configured}', which does not exist; name a Python of 3.11 or newer.`,
-    );
-  }
-  return configured;
-}
 
 /**
  * Starts `python -m headrace.worker`. Call it from the main thread: a worker asks to be killed with the *thread* that
@@ -58,7 +34,7 @@ export class PythonSpawner implements Spawner {
     const child = spawn(this.#python, [...this.#arguments, '--connect', address, '--identity', identity], {
       stdio: ['pipe', 'pipe', 'pipe'],
       detached: true,
-      env: { ...process.env, ...ONE_THREAD, PYTHONPATH: join(PACKAGE, 'python') },
+      env: { ...process.env, ...ONE_THREAD, PYTHONPATH: PYTHON_PATH },
     });
     this.#logLines(child.stdout, identity, 'info');
     this.#logLines(child.stderr, identity, 'warn');

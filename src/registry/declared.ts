@@ -1,5 +1,6 @@
 import type { Syntax } from './expression.ts';
 import type { Place } from './problems.ts';
+import type { PythonFunctions } from './python-functions.ts';
 import type { Entry } from './reader.ts';
 import type { SourceDraft } from './sources.ts';
 import type { PlanFeature } from './view.ts';
@@ -10,6 +11,7 @@ export interface FeatureContext {
   entity: string | null;
   /** Null where the sources could not be read. */
   sources: ReadonlyMap<string, SourceDraft> | null;
+  functions: PythonFunctions;
 }
 
 export interface ExpressionDraft {

@@ -1,8 +1,8 @@
-import { formatDuration } from './durations.ts';
+import { DURATION_UNITS, formatDuration } from './durations.ts';
 import { renderExpression } from './expression-text.ts';
 import { renderTemplate } from './key-template.ts';
 import { isHidden } from './names.ts';
-import type { FeatureService, PlanFeature, Registry, RequestFeature, Source, View } from './view.ts';
+import type { ExpressionFeature, FeatureService, PlanFeature, Registry, RequestFeature, Source, View } from './view.ts';
 
 /** The registry as `GET /registry` shows it: names as in `features.yaml`, durations as text, defaults filled in. */
 export function describeRegistry(registry: Registry) {
@@ -91,7 +91,7 @@ function describeFeature(feature: PlanFeature, description?: string) {
 /** In the words of the file: the window's keys beside the others, trees and durations as text. */
 function describeDefinition(feature: PlanFeature): Record<string, unknown> {
   if (feature.type === 'expression') return { expression: renderExpression(feature.expression) };
-  const { name: _name, type: _type, output: _output, window, where, ...rest } = feature;
+  const { name: _name, type: _type, output: _output, window, where, ...rest } = inMicros(feature);
   const { time, ...others } = window;
   const condition = where && renderExpression(where);
   const definition = { ...rest, window: formatDuration(time), ...others, where: condition };
@@ -102,5 +102,11 @@ function describeDefinition(feature: PlanFeature): Record<string, unknown> {
   );
 }
 
+function inMicros(feature: Exclude<PlanFeature, ExpressionFeature>) {
+  if (feature.type !== 'python') return feature;
+  const { timeout_ms, ...rest } = feature;
+  return { ...rest, timeout: timeout_ms * DURATION_UNITS.ms };
+}
+
 /** Keys that hold microseconds. */
-const DURATIONS: ReadonlySet<string> = new Set(['gap', 'offset', 'per', 'half_life', 'step', 'recent']);
+const DURATIONS: ReadonlySet<string> = new Set(['timeout', 'gap', 'offset', 'per', 'half_life', 'step', 'recent']);

@@ -1,8 +1,9 @@
 import { readChoice } from './choice.ts';
 import type { Declared, ExpressionDraft, FeatureContext, FeatureRecord } from './declared.ts';
-import { FEATURE_TYPES, type FeatureType, GRAMMAR, LATER_FEATURE_TYPES } from './grammar.ts';
+import { FEATURE_TYPES, type FeatureType, GRAMMAR } from './grammar.ts';
 import { checkFeatureName } from './names.ts';
 import type { Place } from './problems.ts';
+import { readPython } from './python-features.ts';
 import { readSyntax } from './read-expression.ts';
 import type { Entry, Reader } from './reader.ts';
 import { readRequest } from './request-features.ts';
@@ -62,7 +63,7 @@ function readType(reader: Reader, entry: Entry): FeatureType | null {
     reader.report(entry.key, `the feature has no type; add type: and one of ${listOf(FEATURE_TYPES)}`);
     return null;
   }
-  return readChoice(reader, type.value, { noun: 'feature type', known: FEATURE_TYPES, later: LATER_FEATURE_TYPES });
+  return readChoice(reader, type.value, { noun: 'feature type', known: FEATURE_TYPES });
 }
 
 function readBodies(
@@ -74,6 +75,7 @@ function readBodies(
 ): Declared[] | null {
   if (type === 'statistical') return readStatistical(reader, entry, record, context);
   if (type === 'time_series') return readTimeSeries(reader, entry, record, context);
+  if (type === 'python') return readPython(reader, entry, record, context);
   if (type === 'request') return readRequest(reader, entry, record);
   const expression = record.get('expression');
   const body = expression && readSyntax(reader, expression.value, 'the expression', 'delay_last - delay_mean_7d');

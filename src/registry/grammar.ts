@@ -63,6 +63,12 @@ export const GRAMMAR = {
     optional: ['description'],
     later: ['default'],
   },
+  python: {
+    noun: 'a python feature',
+    required: ['type', 'function'],
+    optional: [...WINDOW_KEYS, 'fields', 'timeout', 'description'],
+    later: ['default'],
+  },
   request: {
     noun: 'a request feature',
     required: ['type'],
@@ -71,9 +77,8 @@ export const GRAMMAR = {
   },
 } as const satisfies Record<string, Grammar>;
 
-export const FEATURE_TYPES = ['statistical', 'time_series', 'expression', 'request'] as const;
+export const FEATURE_TYPES = ['statistical', 'time_series', 'expression', 'request', 'python'] as const;
 export type FeatureType = (typeof FEATURE_TYPES)[number];
-export const LATER_FEATURE_TYPES = ['python'];
 
 export const FIELD_TYPES = ['float', 'int', 'bool', 'category', 'timestamp'] as const satisfies FieldType[];
 
@@ -176,4 +181,5 @@ export const DEFAULTS = {
   history: '1d',
   ttl: '5m',
   stale_while_revalidate: '0',
+  timeout: '100ms',
 } as const;

@@ -6,9 +6,9 @@ import type { Registry } from './view.ts';
 /** Errors lose their class between threads. */
 export type LoadedRegistry = { registry: Registry } | { problems: readonly Problem[] };
 
-export default async function load({ path }: { path: string }): Promise<LoadedRegistry> {
+export default async function load({ path, python }: { path: string; python: string }): Promise<LoadedRegistry> {
   try {
-    return { registry: await loadRegistry(path) };
+    return { registry: await loadRegistry(path, { python }) };
   } catch (error) {
     if (error instanceof RegistryError) return { problems: error.problems };
     throw error;

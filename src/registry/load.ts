@@ -6,6 +6,7 @@ import { compileService, compileVersion } from './compile.ts';
 import { GRAMMAR, LIMITS } from './grammar.ts';
 import { checkName } from './names.ts';
 import { type Problem, Problems, RegistryError } from './problems.ts';
+import { askPython, PythonFunctions, unasked } from './python-functions.ts';
 import { type Entry, Reader } from './reader.ts';
 import { joinService } from './service-view.ts';
 import { readService, type ServiceDraft } from './services.ts';
@@ -17,19 +18,30 @@ import { readView, type ViewDraft } from './views.ts';
 /**
  * Reads and checks the registry at `path`.
  *
+ * @param python the interpreter that is asked of Python features, as the option `python`
  * @throws RegistryError with everything that is wrong with it, also where there is no such file
  */
-export async function loadRegistry(path: string): Promise<Registry> {
-  return parseRegistry(await readText(path), path);
+export async function loadRegistry(path: string, { python = '' }: { python?: string } = {}): Promise<Registry> {
+  const text = await readText(path);
+  const functions = new PythonFunctions();
+  return (
+    readRegistry(text, path, functions) ?? readRegistry(text, path, await askPython(functions.asked, path, python))!
+  );
 }
 
 /**
  * Checks the text of a registry.
  *
  * @param path the file's name, for messages
- * @throws RegistryError with everything that is wrong with it
+ * @throws RegistryError with everything that is wrong with it; Python features are, for their modules cannot be found
  */
 export function parseRegistry(text: string, path: string): Registry {
+  const functions = new PythonFunctions();
+  return readRegistry(text, path, functions) ?? readRegistry(text, path, unasked(functions.asked))!;
+}
+
+/** @returns null where `functions` lacks answers that are needed */
+function readRegistry(text: string, path: string, functions: PythonFunctions): Registry | null {
   const lines = new LineCounter();
   const problems = new Problems(path, lines);
   // Keys are checked for being unique by the reader: the parser's own check takes time that grows with their square.
@@ -38,7 +50,8 @@ export function parseRegistry(text: string, path: string): Registry {
   problems.throwIfAny();
   if (document.contents === null) throw whole(path, 'the file is empty; write a registry, see docs/FEATURES.md');
   const reader = new Reader(document, problems);
-  const drafts = readDrafts(reader);
+  const drafts = readDrafts(reader, functions);
+  if (functions.asked.size > 0) return null;
   const flat = drafts.views.map((view) => ({ view, versions: flattenVersions(reader, view) }));
   const flatViews = new Map(flat.map((one) => [one.view.name, one]));
   const services = drafts.services.map((service) => joinService(reader, service, flatViews));
@@ -66,7 +79,7 @@ interface Drafts extends Pick<Registry, 'project' | 'clock' | 'entities'> {
   services: ServiceDraft[];
 }
 
-function readDrafts(reader: Reader): Drafts {
+function readDrafts(reader: Reader, functions: PythonFunctions): Drafts {
   const record = reader.record(reader.root(), GRAMMAR.registry);
   const project = record?.get('project');
   const name = project && reader.text(project.value, "the project's name");
@@ -82,7 +95,9 @@ function readDrafts(reader: Reader): Drafts {
   const clock = readClock(reader, record?.get('clock'), byName && new Set(byName.keys()));
 
   const viewEntries = readSection(reader, record?.get('views'), 'views, such as airport_delay: …');
-  const views = viewEntries?.map((entry) => readView(reader, entry, { entities: entityNames, sources: byName }));
+  const views = viewEntries?.map((entry) =>
+    readView(reader, entry, { entities: entityNames, sources: byName, functions }),
+  );
   const viewNames = views === undefined ? null : new Set(views.map((view) => view.name));
   const serviceEntries = readSection(
     reader,

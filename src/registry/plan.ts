@@ -14,6 +14,7 @@ export function makePlan(
     if (feature.type === 'expression') continue;
     const fields = used.get(feature.source) ?? new Set();
     used.set(feature.source, fields);
+    if (feature.type === 'python') for (const field of feature.fields) fields.add(field);
     if ('field' in feature && feature.field !== undefined) fields.add(feature.field);
     for (const [word, name] of feature.where === undefined ? [] : nodesOf(feature.where)) {
       if (word === 'field') fields.add(name as string);

@@ -12,9 +12,14 @@ type Write = (text: string) => void;
  *
  * @returns the exit status, 0 or 1
  */
-export async function validateCommand(path: string, out: Write, err: Write): Promise<number> {
+export async function validateCommand(
+  path: string,
+  options: { python?: string },
+  out: Write,
+  err: Write,
+): Promise<number> {
   try {
-    out(`${summary(await loadRegistry(path))}\n`);
+    out(`${summary(await loadRegistry(path, options))}\n`);
     return 0;
   } catch (error) {
     if (!(error instanceof RegistryError)) throw error;

@@ -4,6 +4,7 @@ import { type FeatureDraft, readFeatures } from './features.ts';
 import { DEFAULTS, GRAMMAR, LIMITS } from './grammar.ts';
 import { checkName } from './names.ts';
 import type { Place } from './problems.ts';
+import type { PythonFunctions } from './python-functions.ts';
 import type { Entry, Reader } from './reader.ts';
 import { type Inputs, readInputs } from './request-features.ts';
 import type { SourceDraft } from './sources.ts';
@@ -40,6 +41,7 @@ export interface ViewDraft extends ViewOptions {
 export interface ViewContext {
   entities: ReadonlySet<string> | null;
   sources: ReadonlyMap<string, SourceDraft> | null;
+  functions: PythonFunctions;
 }
 
 export function readView(reader: Reader, entry: Entry, context: ViewContext): ViewDraft {
@@ -87,7 +89,7 @@ function readVersions(
   reader: Reader,
   entry: Entry | undefined,
   entity: string | null,
-  { sources }: ViewContext,
+  { sources, functions }: ViewContext,
 ): VersionDraft[] {
   const entries = entry && reader.entries(entry.value, 'versions, such as v1: { features: … }');
   if (entry === undefined || entries == null) return [];
@@ -112,7 +114,7 @@ function readVersions(
       key: item.key,
       deprecated: readDate(reader, record.get('deprecated')),
       base: base === undefined || name == null ? null : { name, place: base.value },
-      features: readFeaturesOf(reader, features, { entity, sources }),
+      features: readFeaturesOf(reader, features, { entity, sources, functions }),
     };
   });
 }

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { findPython } from '../../src/fleet/python-spawner.ts';
+import { findPython } from '../../src/python.ts';
 import type { Message } from './client.ts';
 import { type Engine, eventually, Lab } from './lab.ts';
 import { seeded } from './meters.ts';

@@ -1,7 +1,8 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { HeadraceError } from '../../src/errors.ts';
-import { findPython, PythonSpawner } from '../../src/fleet/python-spawner.ts';
+import { PythonSpawner } from '../../src/fleet/python-spawner.ts';
+import { findPython } from '../../src/python.ts';
 
 interface Run {
   exited: Promise<string>;

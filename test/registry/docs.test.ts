@@ -77,7 +77,9 @@ test('the tables of keys', () => {
 });
 
 test('the defaults', () => {
-  const rows = [GRAMMAR.registry, GRAMMAR.source, GRAMMAR.view].flatMap(({ noun }) => tables.get(`Key of ${noun}`)!);
+  const rows = [GRAMMAR.registry, GRAMMAR.source, GRAMMAR.view, GRAMMAR.python].flatMap(
+    ({ noun }) => tables.get(`Key of ${noun}`)!,
+  );
   for (const [key, value] of Object.entries(DEFAULTS)) {
     assert.is(rows.find(([name]) => name === `\`${key}\``)?.[1], `\`${value}\``, key);
   }

@@ -12,6 +12,7 @@ async function run(path: string): Promise<{ status: number; out: string; err: st
   let err = '';
   const status = await validateCommand(
     path,
+    {},
     (text) => {
       out += text;
     },
