@@ -187,7 +187,7 @@ export interface WorldOptions {
 }
 
 /**
- * The first feature of a computed row is the number of events that its entity has up to the row's position: the oracle
+ * A feature of a request is the input of the same place. The first feature of a computed row is the number of events that its entity has up to the row's position: the oracle
  * for "never the past". A second one is what the test puts into `extra`.
  */
 export class World {
@@ -296,9 +296,12 @@ export class World {
 
   /** The answer to a frame comes. */
   land({ jobs, asOf, position }: Frame): void {
-    const live = jobs.filter((job) => job.at === null);
+    const live = jobs.filter((job) => job.at === null && job.request === undefined);
     if (live.length > 0) this.#deliver(live, asOf, position, true);
-    for (const job of jobs) if (job.at !== null) this.#deliver([job], job.at.asOf, job.at.position, false);
+    for (const job of jobs) {
+      if (job.at !== null) this.#deliver([job], job.at.asOf, job.at.position, false);
+      else if (job.request !== undefined) this.#deliver([job], asOf, position, true);
+    }
     this.push.flush();
   }
 
@@ -312,12 +315,13 @@ export class World {
   }
 
   #deliver(jobs: Job[], asOf: number, position: number, live: boolean): void {
-    const rows = jobs.map(({ entityId }): [string, number[]] => {
+    const rows = jobs.map(({ entityId, request }): [string, number[]] => {
       const values = [this.eventsOf(entityId, position), this.extra.get(entityId) ?? 0.5];
-      return [entityId, values.slice(0, this.view.features.length)];
+      return [entityId, [...values.slice(0, this.view.features.length), ...((request?.inputs ?? []) as number[])]];
     });
     const block = makeBlock(jobs[0]!.view, asOf, position, rows, this.validUntil);
-    if (live) {
+    if (jobs[0]!.request !== undefined) block.ofRequest = true;
+    if (live && !block.ofRequest) {
       this.values.accept(
         block,
         jobs.map((job) => job.code),
