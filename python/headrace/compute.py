@@ -6,10 +6,12 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from headrace.calls import compile_calls
+from headrace.calls import FunctionCall, compile_calls
+from headrace.calls import Selected as SelectedWindow
 from headrace.columns import NULL_I8
 from headrace.expressions import Evaluate, compile_expression, rows_of
 from headrace.frames import FeatureFailure
+from headrace.gather import Asked
 from headrace.limits import Budget
 from headrace.loader import Modules
 from headrace.plan import Plan
@@ -80,16 +82,16 @@ class CompiledPlan:
         self.modules = modules
         self.calls = compile_calls(plan, needs.column, modules)
         """The calls of its Python features."""
-        self.sources = [
-            SourcePlan(
-                plan,
-                source,
-                needs,
-                dictionary,
-                [call for call in self.calls if call.source == source["name"]],
-            )
-            for source in plan["sources"]
-        ]
+        read = {feature.get("source") for feature in plan["features"]}
+        self.sources: list[SourcePlan] = []
+        self.source_of: dict[int, int] = {}
+        """By the identity of a call, the index of the source that it reads."""
+        for source in plan["sources"]:
+            if source["name"] not in read:
+                continue
+            own = [call for call in self.calls if call.source == source["name"]]
+            self.source_of.update((id(call), len(self.sources)) for call in own)
+            self.sources.append(SourcePlan(plan, source, needs, dictionary, own))
         index = {feature["name"]: row for row, feature in enumerate(plan["features"])}
         self.expressions: list[tuple[int, Evaluate]] = [
             (row, compile_expression(plan["features"][row]["expression"], rows_of(index)))
@@ -138,27 +140,18 @@ def compute(
     event_time.fill(-FAR)
     called = Called()
     if n:
+        asked = Asked(shards, codes, as_of, fence)
         with np.errstate(all="ignore"):
-            selected = [
-                source.compute(shards, codes, (as_of, fence), features, valid_until, event_time)
-                for source in plan.sources
-            ]
+            selected = [source.compute(asked, features, valid_until, event_time) for source in plan.sources]
             _tidy(features)
         if plan.calls:
-            places = {
-                id(call): i
-                for i, source in enumerate(plan.sources)
-                for call in plan.calls
-                if source.has(call)
-            }
+
+            def select(call: FunctionCall) -> SelectedWindow:
+                at = plan.source_of[id(call)]
+                return plan.sources[at].window_of(call, selected[at])
+
             called = compute_functions(
-                plan.calls,
-                lambda call: plan.sources[places[id(call)]].window_of(call, selected[places[id(call)]]),
-                as_of,
-                plan.dictionary,
-                features,
-                plan.modules,
-                budget,
+                plan.calls, select, as_of, plan.dictionary, features, plan.modules, budget
             )
             if called.timed_out is not None:
                 valid_until[called.timed_out] = np.minimum(valid_until[called.timed_out], as_of + AGAIN_US)

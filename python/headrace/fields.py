@@ -29,6 +29,8 @@ class FieldLine:
 
     values: Floats
     """With a stop of any content."""
+    columns: int
+    """How many."""
     rows: int
     """Rows of the events that were laid out."""
     words: Words
@@ -41,9 +43,9 @@ class FieldLine:
         places = limits + column * self.rows if column else limits
         return places if self.before is None else self.before[places]
 
-    def times(self, columns: int) -> Indexes:
-        """Return the timestamps of the values."""
-        times = np.tile(self.words[TIME, : self.rows], columns)
+    def times(self) -> Indexes:
+        """Return the timestamps of the values, and a stop."""
+        times = np.tile(self.words[TIME, : self.rows], self.columns)
         if self.before is not None:
             times = times[np.diff(self.before) > 0]
         return np.append(times, 0)
@@ -90,9 +92,9 @@ def lay_fields(words: Words, columns: Sequence[Column], truths: Mapping[str, Tru
         else:
             part[:] = 0.0
     total = np.add.reduce(values)
-    if total == total:
-        return FieldLine(values, rows, words, None)
+    if total == total:  # else there are nulls, or infinities of both signs
+        return FieldLine(values, len(columns), rows, words, None)
     known = values == values
     before = np.zeros(len(values), np.int64)
     np.cumsum(known[:-1], out=before[1:])
-    return FieldLine(values[known], rows, words, before)
+    return FieldLine(values[known], len(columns), rows, words, before)

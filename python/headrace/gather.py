@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headrace.predicates import Truth
-from headrace.rows import FAR, FIELDS, TIME, Part, Words, joined
+from headrace.rows import FAR, FIELDS, TIME, Part, Rows, Words, joined
 from headrace.segments import Indexes
 from headrace.shards import Shards
 from headrace.windows import Span, newest_of
@@ -115,9 +115,36 @@ class Reading:
         """The start from which rows are gathered, where no window is so long that tiles serve it."""
         self.tileable = [i for i in whole if selections[i].mergeable]
         self.longest = min((self.limits[i][0] for i in self.tileable), default=self.last)
+        self.crossings = [
+            (*self.limits[i], spans[i].leave, spans[i].enter)
+            for i in self.tileable
+            if filters[selections[i].filter].truth is not None
+        ]
+        """Start, stop, and what leads to the moments of leaving and entering, of windows with a filter that tiles
+        may serve."""
         self.reached = [i for i in gathered if not spans[i].plain]
         self.peeks = [i for i in gathered if i not in whole and i not in self.reached]
         """Windows of which only the newest row is read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Whose values are asked for, and of which moment."""
+
+    shards: Shards
+    """The rows. Entities of shards that are not owned, and code -1, are entities without events."""
+    codes: NDArray[np.int32]
+    """The entities, shape ``(n,)``."""
+    as_of: int
+    """Microseconds."""
+    fence: int
+    """Events with a greater position are not known."""
+
+    def rows(self, source: str, entity: str, i: int) -> tuple[Rows, int]:
+        """Return the rows of the shard of one of the entities, which is owned, and its local index."""
+        count = self.shards.shard_count
+        code = int(self.codes[i])
+        return self.shards.rows(source, entity)[code % count], code // count
 
 
 @dataclass(slots=True)
@@ -157,35 +184,24 @@ class Selected:
     """Where it ends."""
 
 
-def gather(reading: Reading, shards: Shards, codes: NDArray[np.int32], as_of: int, fence: int) -> Gathered:
-    """Gather what a reading needs.
-
-    Parameters
-    ----------
-    reading
-        What to gather.
-    shards
-        The rows.
-    codes
-        The entities, shape ``(n,)``.
-    as_of
-        The moment, microseconds.
-    fence
-        Events with a greater position are not known.
-    """
-    stores, count = shards.rows(reading.source, reading.entity), shards.shard_count
+def gather(reading: Reading, asked: Asked) -> Gathered:
+    """Gather what a reading needs."""
+    as_of, fence = asked.as_of, asked.fence
+    stores, count = asked.shards.rows(reading.source, reading.entity), asked.shards.shard_count
     bounds = [as_of + shift for shift in reading.shifts]
     limits, first, last = reading.limits, reading.first, reading.last
+    plain, stops = reading.plain, reading.stops
     careful = bool(reading.reached or reading.peeks)
     pieces: list[Words] = []
-    edges: list[list[int]] = []
-    sizes: list[list[int]] = []
+    lows: list[int] = []
+    highs: list[int] = []
+    sizes: list[int] = []
     moments: list[int] = []
     newests: list[int] = []
     long: list[tuple[int, list[Part], list[int]]] = []
     total = 0
-    n = len(codes)
-    for i, code in enumerate(codes.tolist()):
+    n = len(asked.codes)
+    for i, code in enumerate(asked.codes.tolist()):
         rows = stores.get(code % count) if code >= 0 else None
         parts = rows.parts(code // count, bounds[0], fence) if rows is not None else []
         until, newest = FAR, -FAR
@@ -193,11 +209,16 @@ def gather(reading: Reading, shards: Shards, codes: NDArray[np.int32], as_of: in
         for part in parts:
             _, times, low, end = part
             found = [low := bisect_left(times, bound, low, end) for bound in bounds]
-            for start, stop, leave in reading.plain:
-                if found[start] < found[stop]:
-                    until = min(until, times[found[start]] + leave)
-                    newest = max(newest, times[found[stop] - 1])
-            for stop, enter in reading.stops:
+            for start, stop, leave in plain:
+                a, b = found[start], found[stop]
+                if a < b:
+                    time = times[a] + leave
+                    if time < until:
+                        until = time
+                    time = times[b - 1]
+                    if time > newest:
+                        newest = time
+            for stop, enter in stops:
                 if found[stop] < end:
                     until = min(until, times[found[stop]] + enter)
             places.append(found)
@@ -207,6 +228,10 @@ def gather(reading: Reading, shards: Shards, codes: NDArray[np.int32], as_of: in
                 if truth is not None and found[stop] < part[3]:
                     at = oldest_match(part, found[stop], part[3], truth)
                     until = min(until, part[1][at] + enter) if at >= 0 else until
+        if parts:
+            for start, stop, leave, enter in reading.crossings:
+                at_start, at_stop = ([found[limit] for found in places] for limit in (start, stop))
+                until = min(until, _crossing(parts, at_start, at_stop, leave, enter))
         moments.append(until)
         newests.append(newest)
         if not parts:
@@ -228,24 +253,32 @@ def gather(reading: Reading, shards: Shards, codes: NDArray[np.int32], as_of: in
             begins = [bisect_left(part[1], bound, part[2], part[3]) for part in parts]
         begun = sum(begins)
         size = max(ranks[last] - begun, 0)
-        edges.append([max(min(ranks[at], ranks[last]) - begun, 0) + total for pair in limits for at in pair])
-        sizes.append([ranks[stop] - ranks[start] for start, stop in limits])
+        end, shift = ranks[last], total - begun
+        for start, stop in limits:
+            low, high = ranks[start], ranks[stop]
+            sizes.append(high - low)
+            lows.append((begun if low < begun else low if low < end else end) + shift)
+            highs.append((begun if high < begun else high if high < end else end) + shift)
         total += size
         if size:
             pieces.append(_piece(parts, begins, [found[last] for found in places], n == 1))
-    fields = len(shards.needs.sources[reading.source].fields)
-    end_stop = np.zeros((FIELDS + fields, 1), np.int64)
-    words = pieces[0] if n == 1 and pieces else np.concatenate([*pieces, end_stop], axis=1)
-    table = np.array(edges, np.int64).T
+    if n > 1 or not pieces:
+        fields = len(asked.shards.needs.sources[reading.source].fields)
+        pieces = [np.concatenate([*pieces, np.zeros((FIELDS + fields, 1), np.int64)], axis=1)]
     return Gathered(
-        words,
-        np.ascontiguousarray(table[::2]),
-        np.ascontiguousarray(table[1::2]),
-        np.array(sizes, np.int64).T,
+        pieces[0],
+        _table(lows, n),
+        _table(highs, n),
+        _table(sizes, n),
         long,
         np.array(moments, np.int64),
         np.array(newests, np.int64),
     )
+
+
+def _table(numbers: list[int], n: int) -> Indexes:
+    """Return numbers, one entity's after the other's, as a table with a column an entity."""
+    return np.ascontiguousarray(np.array(numbers, np.int64).reshape(n, -1).T)
 
 
 def select(reading: Reading, which: int, gathered: Gathered, as_of: int) -> Selected:
@@ -340,6 +373,38 @@ def _piece(parts: Sequence[Part], lows: list[int], highs: list[int], with_stop: 
     one, other = (parts[i][0][:, lows[i] : highs[i]] for i in filled)
     words = joined(one, other)
     return words if with_stop else words[:, :-1]
+
+
+def _crossing(parts: Sequence[Part], lows: list[int], highs: list[int], leave: int, enter: int) -> int:
+    """Return when a window may first come to have more rows than ``TILED``, or no more: its sums change form.
+
+    Of a window with a filter these are also rows that the filter does not take.
+    """
+    count = sum(highs) - sum(lows)
+    if count > TILED:
+        return nth_time(parts, lows, count - TILED) + leave
+    wanted = TILED + 1 - count
+    if sum(part[3] for part in parts) - sum(highs) < wanted:
+        return FAR
+    return nth_time(parts, highs, wanted) + enter
+
+
+def nth_time(parts: Sequence[Part], lows: Sequence[int], n: int) -> int:
+    """Return the timestamp of an entity's n-th row, from 1, of those that begin at a place in each part."""
+    if len(parts) == 1:
+        return int(parts[0][1][lows[0] + n - 1])
+    (_, one, _, end), (_, other, _, other_end) = parts
+    start, other_start = lows
+    # How many of the first n lie in the first part.
+    least, most = max(0, n - (other_end - other_start)), min(n, end - start)
+    while least < most:
+        middle = (least + most) // 2
+        if one[start + middle] < other[other_start + n - middle - 1]:
+            least = middle + 1
+        else:
+            most = middle
+    last = one[start + least - 1] if least else -FAR
+    return int(max(last, other[other_start + n - least - 1] if least < n else -FAR))
 
 
 def _first_bound(

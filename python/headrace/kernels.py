@@ -6,27 +6,48 @@ thousand: rows are selected first, stand in (timestamp, position) order, and eve
 element. Features that share a field and a window share their sums and moments; order statistics
 (:mod:`headrace.orders`) and functions of time (:mod:`headrace.series`) stand by themselves."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, TypeAlias
 
 import numpy as np
 
-from headrace import moments
 from headrace.fields import Column, FieldLine
-from headrace.moments import Need, describe
+from headrace.moments import (
+    CENTRE,
+    FIRST,
+    GREATEST,
+    LAST,
+    LEAST,
+    M2,
+    M3,
+    M4,
+    SIZE,
+    SUM,
+    SXT,
+    SXX,
+    SXY,
+    X_CENTRE,
+    X_REST,
+    N,
+    Need,
+    describe,
+    describe_one,
+)
+from headrace.rows import TIME
 from headrace.segments import Floats, Indexes
 
 Choice: TypeAlias = slice | Indexes
 """What selects stretches; a slice, where it does, is faster."""
 
 DIRECT: Final[Mapping[str, int]] = {
-    "count": moments.N,
-    "sum": moments.SUM,
-    "mean": moments.CENTRE,
-    "min": moments.LEAST,
-    "max": moments.GREATEST,
-    "first": moments.FIRST,
-    "last": moments.LAST,
+    "count": N,
+    "sum": SUM,
+    "mean": CENTRE,
+    "min": LEAST,
+    "max": GREATEST,
+    "first": FIRST,
+    "last": LAST,
 }
 """Functions that are statistics as they stand."""
 
@@ -57,26 +78,40 @@ class MomentPlan:
             if function not in _NEEDS:
                 raise ValueError(f"a feature has the function {function!r}, which this worker does not know")
         self.columns = list(dict.fromkeys(column for _, _, column, _, _ in wanted))
-        self.need = Need.all_of(_NEEDS[function] for _, function, _, _, _ in wanted)
-        stretches = sorted({(self.columns.index(column), window) for _, _, column, window, _ in wanted})
-        self.stretches = stretches
+        needs: dict[tuple[int, int], list[Need]] = {}
+        for _, function, column, window, _ in wanted:
+            needs.setdefault((self.columns.index(column), window), []).append(_NEEDS[function])
+        merged = {pair: Need.all_of(own) for pair, own in needs.items()}
+        # Those with what is taken about means come first.
+        self.stretches = sorted(merged, key=lambda pair: (not merged[pair].centred, pair))
         """Pairs of column and window."""
-        self._columns = [column for column, _ in stretches]
-        self._windows = [window for _, window in stretches]
-        at = {pair: i for i, pair in enumerate(stretches)}
-        direct: list[tuple[int, int, int]] = []
+        self.needs = [merged[pair] for pair in self.stretches]
+        """What is computed of each stretch."""
+        self.need = Need.all_of(self.needs)
+        """What is computed at all."""
+        self._centred = sum(need.centred for need in self.needs)
+        self._columns = [column for column, _ in self.stretches]
+        self._windows = [window for _, window in self.stretches]
+        at = {pair: i for i, pair in enumerate(self.stretches)}
+        self._direct: list[tuple[int, int, int]] = []
         derived: dict[tuple[str, float], list[tuple[int, int]]] = {}
         for row, function, column, window, per in wanted:
             stretch = at[self.columns.index(column), window]
             if function in DIRECT:
-                direct.append((row, DIRECT[function], stretch))
+                self._direct.append((row, DIRECT[function], stretch))
             else:
                 derived.setdefault((function, per), []).append((row, stretch))
-        self._direct = np.array(direct, np.int64).reshape(-1, 3).T
+        self._direct_table = np.array(self._direct, np.int64).reshape(-1, 3).T
         self._derived = [
-            (DERIVED[function], per, np.array([row for row, _ in pairs]), choice([at for _, at in pairs]))
+            (function, per, np.array([row for row, _ in pairs]), choice([at for _, at in pairs]))
             for (function, per), pairs in derived.items()
         ]
+        self._each = [
+            (row, function, per, stretch)
+            for (function, per), pairs in derived.items()
+            for row, stretch in pairs
+        ]
+        self._rows = np.array([row for row, *_ in (*self._direct, *self._each)], np.int64)
 
     def describe(self, line: FieldLine, lows: Indexes, highs: Indexes) -> Floats:
         """Compute the statistics of all stretches.
@@ -84,7 +119,7 @@ class MomentPlan:
         Parameters
         ----------
         line
-            The columns of this plan.
+            The columns of this plan, and others behind them.
         lows, highs
             The windows among the rows that were laid out, shape ``(windows, n)``.
 
@@ -100,9 +135,31 @@ class MomentPlan:
             stops += shifts
         if line.before is not None:
             starts, stops = line.before[starts], line.before[stops]
-        times = line.times(len(self.columns)) if self.need.times else line.words[0]
-        table = describe(line.values, times, starts.reshape(-1), stops.reshape(-1), self.need)
-        return table.reshape(moments.SIZE, *starts.shape)
+        times = line.times() if self.need.times else line.words[TIME]
+        centred = self._centred * starts.shape[1]
+        table = describe(line.values, times, starts.reshape(-1), stops.reshape(-1), self.need, centred)
+        return table.reshape(SIZE, *starts.shape)
+
+    def describe_one(self, line: FieldLine, lows: list[int], highs: list[int]) -> list[list[float]]:
+        """Compute the same of one entity.
+
+        Parameters
+        ----------
+        line
+            The columns of this plan, and others behind them.
+        lows, highs
+            The entity's windows.
+
+        Returns
+        -------
+        columns
+            The columns of the table.
+        """
+        starts = [lows[window] + column * line.rows for column, window in self.stretches]
+        stops = [highs[window] + column * line.rows for column, window in self.stretches]
+        if line.before is not None:
+            starts, stops = line.before[starts].tolist(), line.before[stops].tolist()
+        return describe_one(line.values, line.times, starts, stops, self.needs)
 
     def finish(self, table: Floats, out: Floats) -> None:
         """Compute the features.
@@ -114,10 +171,30 @@ class MomentPlan:
         out
             Matrix of results, shape ``(features, n)``. What is not finite there is null.
         """
-        rows, statistics, stretches = self._direct
+        rows, statistics, stretches = self._direct_table
         out[rows] = table[statistics, stretches]
-        for function, per, rows, chosen in self._derived:
-            out[rows] = function(table[:, chosen], per)
+        for function, per, own, chosen in self._derived:
+            out[own] = DERIVED[function](table[:, chosen], per)
+
+    def finish_one(self, columns: list[list[float]], out: Floats) -> None:
+        """Compute the features of one entity.
+
+        Parameters
+        ----------
+        columns
+            The columns of the table.
+        out
+            Matrix of results, shape ``(features, 1)``.
+        """
+        results = [columns[stretch][statistic] for _, statistic, stretch in self._direct]
+        for _, function, per, stretch in self._each:
+            plain = _PLAIN.get(function)
+            if plain is None:
+                table = np.array(columns[stretch])[:, None]
+                results.append(DERIVED[function](table, per).item())
+            else:
+                results.append(plain(columns[stretch]))
+        out[self._rows, 0] = results
 
 
 def choice(indexes: Sequence[int]) -> Choice:
@@ -128,34 +205,34 @@ def choice(indexes: Sequence[int]) -> Choice:
 
 
 def _variance(table: Floats, _: float) -> Floats:
-    variances: Floats = table[moments.M2] / (table[moments.N] - 1.0)
+    variances: Floats = table[M2] / (table[N] - 1.0)
     return variances
 
 
 def _deviation(table: Floats, _: float) -> Floats:
-    deviations: Floats = np.sqrt(table[moments.M2] / (table[moments.N] - 1.0))
+    deviations: Floats = np.sqrt(table[M2] / (table[N] - 1.0))
     return deviations
 
 
 def _is_constant(table: Floats) -> Floats:
     """Tell where the values differ by no more than the last bit of their mean: where they are equal."""
-    limits = _EPSILON * table[moments.CENTRE]
-    constant: Floats = table[moments.M2] <= table[moments.N] * (limits * limits)
+    limits = _EPSILON * table[CENTRE]
+    constant: Floats = table[M2] <= table[N] * (limits * limits)
     return constant
 
 
 def _skew(table: Floats, _: float) -> Floats:
-    n, m2 = table[moments.N], table[moments.M2]
-    skews = n * np.sqrt(n - 1.0) / (n - 2.0) * (table[moments.M3] / (m2 * np.sqrt(m2)))
+    n, m2 = table[N], table[M2]
+    skews = n * np.sqrt(n - 1.0) / (n - 2.0) * (table[M3] / (m2 * np.sqrt(m2)))
     result: Floats = np.where(_is_constant(table), 0.0, skews)
     result[n < 3.0] = np.nan
     return result
 
 
 def _kurtosis(table: Floats, _: float) -> Floats:
-    n, m2 = table[moments.N], table[moments.M2]
+    n, m2 = table[N], table[M2]
     scale = (n - 2.0) * (n - 3.0)
-    shares = n * (n + 1.0) * (n - 1.0) * (table[moments.M4] / (m2 * m2)) / scale
+    shares = n * (n + 1.0) * (n - 1.0) * (table[M4] / (m2 * m2)) / scale
     result: Floats = np.where(_is_constant(table), 0.0, shares - 3.0 * (n - 1.0) * (n - 1.0) / scale)
     result[n < 4.0] = np.nan
     return result
@@ -167,37 +244,37 @@ def _squares_of_numbers(n: Floats) -> Floats:
 
 
 def _row_slope(table: Floats, _: float) -> Floats:
-    slopes: Floats = table[moments.SXY] / _squares_of_numbers(table[moments.N])
+    slopes: Floats = table[SXY] / _squares_of_numbers(table[N])
     return slopes
 
 
 def _row_intercept(table: Floats, per: float) -> Floats:
-    middles = (table[moments.N] - 1.0) / 2.0
-    intercepts: Floats = table[moments.CENTRE] - _row_slope(table, per) * middles
+    middles = (table[N] - 1.0) / 2.0
+    intercepts: Floats = table[CENTRE] - _row_slope(table, per) * middles
     return intercepts
 
 
 def _row_r2(table: Floats, _: float) -> Floats:
-    return _r2(table, table[moments.SXY], _squares_of_numbers(table[moments.N]))
+    return _r2(table, table[SXY], _squares_of_numbers(table[N]))
 
 
 def _time_slope(table: Floats, per: float) -> Floats:
-    slopes: Floats = table[moments.SXT] / table[moments.SXX] * per
+    slopes: Floats = table[SXT] / table[SXX] * per
     return slopes
 
 
 def _time_intercept(table: Floats, _: float) -> Floats:
-    middles = table[moments.X_CENTRE] + table[moments.X_REST]
-    intercepts: Floats = table[moments.CENTRE] - table[moments.SXT] / table[moments.SXX] * middles
+    middles = table[X_CENTRE] + table[X_REST]
+    intercepts: Floats = table[CENTRE] - table[SXT] / table[SXX] * middles
     return intercepts
 
 
 def _time_r2(table: Floats, _: float) -> Floats:
-    return _r2(table, table[moments.SXT], table[moments.SXX])
+    return _r2(table, table[SXT], table[SXX])
 
 
 def _r2(table: Floats, products: Floats, squares: Floats) -> Floats:
-    shares = np.minimum(products / table[moments.M2] * (products / squares), 1.0)
+    shares = np.minimum(products / table[M2] * (products / squares), 1.0)
     result: Floats = np.where(_is_constant(table), np.nan, shares)
     return result
 
@@ -215,6 +292,24 @@ DERIVED: Final[Mapping[str, Callable[[Floats, float], Floats]]] = {
     "time_r2": _time_r2,
 }
 """Functions that are computed from statistics."""
+
+
+def _plain_variance(column: list[float]) -> float:
+    others = column[N] - 1.0
+    return column[M2] / others if others > 0.0 else math.nan
+
+
+def _plain_slope(column: list[float]) -> float:
+    n = column[N]
+    return column[SXY] / ((n - 1.0) * n * (n + 1.0) / 12.0) if n > 1.0 else math.nan
+
+
+_PLAIN: Final[Mapping[str, Callable[[list[float]], float]]] = {
+    "var": _plain_variance,
+    "std": lambda column: math.sqrt(_plain_variance(column)),
+    "row_slope": _plain_slope,
+}
+"""The most frequent of them in plain numbers, which for one entity are faster than arrays of one."""
 
 _NEEDS: Final[Mapping[str, Need]] = {
     "count": Need(),

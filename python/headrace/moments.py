@@ -11,7 +11,7 @@ a unit in the last place: `rest` is what it is off by, and the powers are correc
 "Formulas for robust, one-pass parallel computation of covariances and arbitrary-order statistical moments",
 Sandia report SAND2008-6212, 2008, which extend T. F. Chan, G. H. Golub and R. J. LeVeque, 1979."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -77,7 +77,9 @@ class Need:
 ALL: Final = Need(True, True, True, True, True, True)
 
 
-def describe(values: Floats, times: Indexes, lows: Indexes, highs: Indexes, need: Need) -> Floats:
+def describe(
+    values: Floats, times: Indexes, lows: Indexes, highs: Indexes, need: Need, centred: int | None = None
+) -> Floats:
     """Compute the statistics of stretches.
 
     Parameters
@@ -90,6 +92,8 @@ def describe(values: Floats, times: Indexes, lows: Indexes, highs: Indexes, need
         The stretches, shape ``(k,)``; they may overlap and may be empty.
     need
         What to compute.
+    centred
+        So many of the stretches, the first, are wanted with what is taken about means; ``None``: all.
 
     Returns
     -------
@@ -118,11 +122,65 @@ def describe(values: Floats, times: Indexes, lows: Indexes, highs: Indexes, need
         table[FIRST] = values[lows]
         table[LAST] = values[highs - 1]
     if need.centred:
-        filled = slice(None) if empty is None else np.flatnonzero(~empty)
+        filled: slice | Indexes = slice(0, centred)
+        if empty is not None:
+            filled = np.flatnonzero(~empty[filled])
         _centred(table, values, times, (lows, highs, sizes), filled, need)
     if empty is not None:
         table[CENTRE:, empty] = np.nan
     return table
+
+
+def describe_one(
+    values: Floats, times: Callable[[], Indexes], lows: list[int], highs: list[int], needs: Sequence[Need]
+) -> list[list[float]]:
+    """Compute the same statistics, to the bit, of a few stretches, in plain numbers where that is faster.
+
+    Parameters
+    ----------
+    values, times, lows, highs
+        As in :func:`describe`; the times are asked for where they are needed.
+    needs
+        What to compute of each stretch.
+
+    Returns
+    -------
+    columns
+        The columns of the table; what is not needed is of no meaning.
+    """
+    limits = [limit for pair in zip(lows, highs, strict=True) for limit in pair]
+    sums = np.add.reduceat(values, limits)[::2].tolist()
+    least = greatest = sums
+    if any(need.extremes for need in needs):
+        least = np.minimum.reduceat(values, limits)[::2].tolist()
+        greatest = np.maximum.reduceat(values, limits)[::2].tolist()
+    columns: list[list[float]] = []
+    for i, need in enumerate(needs):
+        low, high = lows[i], highs[i]
+        if low == high:
+            columns.append(list(_EMPTY))
+            continue
+        if need.powers or need.times:
+            along = times() if need.times else _ZERO
+            table = describe(values, along, np.array((low,)), np.array((high,)), need)
+            columns.append(table[:, 0].tolist())
+            continue
+        n = high - low
+        column = [float(n), sums[i], sums[i] / n, *_EMPTY[REST:]]
+        column[LEAST], column[GREATEST] = least[i], greatest[i]
+        if need.ends:
+            column[FIRST], column[LAST] = values.item(low), values.item(high - 1)
+        if need.centred:
+            centred = values[low:high] - column[CENTRE]
+            first = np.add.reduceat(centred, _ZERO).item()
+            rest = first / n
+            column[REST] = rest
+            column[M2] = max(np.add.reduceat(centred * centred, _ZERO).item() - first * rest, 0.0)
+            if need.numbers:
+                numbers = np.arange(0.0, n) - (n - 1) / 2
+                column[SXY] = np.add.reduceat(centred * numbers, _ZERO).item()
+        columns.append(column)
+    return columns
 
 
 def _centred(
@@ -256,3 +314,4 @@ def merge(parts: Floats, sizes: Indexes, need: Need) -> Floats:
 
 
 _ZERO: Final = np.zeros(1, np.int64)
+_EMPTY: Final = (0.0, 0.0, *[float("nan")] * (SIZE - 2))

@@ -54,8 +54,7 @@ def compile_predicate(
     evaluate = compile_expression(where, {"field": field, "time": time, "text": text})
 
     def truth(words: Words) -> NDArray[np.bool_]:
-        with np.errstate(all="ignore"):
-            values: Any = evaluate(words)
+        values: Any = evaluate(words)
         taken: NDArray[np.bool_] = np.broadcast_to((values == values) & (values != 0.0), words.shape[1:])
         return taken
 

@@ -5,19 +5,19 @@ from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
 from headrace.calls import FunctionCall
 from headrace.calls import Selected as SelectedWindow
-from headrace.fields import Column, lay_fields
-from headrace.gather import Filter, Gathered, Reading, Selected, Selection, gather, read, select
+from headrace.fields import Column, FieldLine, lay_fields
+from headrace.gather import Asked, Filter, Gathered, Reading, Selected, Selection, gather, read, select
 from headrace.kernels import MomentPlan, Wanted, choice
 from headrace.orders import ORDERS, OrderPlan, compute_orders
 from headrace.plan import Plan, PlanFeature, PlanSource
 from headrace.predicates import Dictionary, Truth, compile_predicate
-from headrace.segments import Floats, Segments
+from headrace.rows import Part
+from headrace.segments import Floats, Indexes
 from headrace.series import SeriesPlan, compute_series
-from headrace.shards import Needs, Shards
+from headrace.shards import Needs
 from headrace.tiles import Fold, LongWindow, shift_of
 from headrace.windows import EVERY, Span, filter_key
 
@@ -33,21 +33,25 @@ class FilterPlan:
 
     key: str
     spans: list[Span]
-    offsets: NDArray[np.int64]
+    offsets: Indexes
     counts: list[tuple[int, int]] = field(default_factory=list)
     """Counts of rows, as pairs of row of the result and window."""
     wanted: list[Wanted] = field(default_factory=list)
     peeks: list[tuple[int, int, int]] = field(default_factory=list)
     """Last values of windows that are not read whole: row of the result, row of words, window."""
     moments: MomentPlan | None = None
-    orders: list[tuple[Column, OrderPlan, str | None]] = field(default_factory=list)
-    """With the dictionary of a category."""
-    series: list[tuple[Column, SeriesPlan]] = field(default_factory=list)
+    columns: list[Column] = field(default_factory=list)
+    """What is laid out; the columns of `moments` come first."""
+    orders: list[tuple[int, OrderPlan, str | None]] = field(default_factory=list)
+    """With their column, and the dictionary of a category."""
+    series: list[tuple[int, SeriesPlan]] = field(default_factory=list)
+    """With their column."""
 
-    @property
-    def reads(self) -> bool:
-        """Whether rows are needed at all, or what is known of them."""
-        return bool(self.wanted or self.orders or self.series)
+    def column(self, column: Column) -> int:
+        """Return the index of a column that is to be laid out."""
+        if column not in self.columns:
+            self.columns.append(column)
+        return self.columns.index(column)
 
 
 class SourcePlan:
@@ -177,6 +181,7 @@ class SourcePlan:
         """Make the plans of the kernels."""
         if plan.wanted:
             plan.moments = MomentPlan(plan.wanted)
+            plan.columns += plan.moments.columns
         orders: dict[str, list[tuple[int, PlanFeature, int]]] = {}
         series: dict[str | None, list[tuple[int, PlanFeature, int]]] = {}
         for window, span in enumerate(plan.spans):
@@ -188,30 +193,21 @@ class SourcePlan:
                     series.setdefault(name, []).append((row, feature, window))
         for name, members in orders.items():
             text = f"{self.name}.{name}" if self._types[name] == "category" else None
-            plan.orders.append((Column("field", self._columns[name]), OrderPlan(members), text))
+            column = plan.column(Column("field", self._columns[name]))
+            plan.orders.append((column, OrderPlan(members), text))
         for field_name, members in series.items():
-            column = ROWS if field_name is None else Column("field", self._columns[field_name])
-            plan.series.append((column, SeriesPlan(members)))
+            kind = ROWS if field_name is None else Column("field", self._columns[field_name])
+            plan.series.append((plan.column(kind), SeriesPlan(members)))
 
     def compute(
-        self,
-        shards: Shards,
-        codes: NDArray[np.int32],
-        moment: tuple[int, int],
-        features: Floats,
-        valid_until: NDArray[np.int64],
-        event_time: NDArray[np.int64],
+        self, asked: Asked, features: Floats, valid_until: Indexes, event_time: Indexes
     ) -> list[Selected]:
         """Compute the features of the source but those of its calls.
 
         Parameters
         ----------
-        shards
-            The rows.
-        codes
-            The entities, shape ``(n,)``.
-        moment
-            ``as_of``, microseconds, and the greatest position that is known.
+        asked
+            For whom and when.
         features
             Where the values go, shape ``(features, n)``.
         valid_until, event_time
@@ -222,25 +218,26 @@ class SourcePlan:
         selected
             The rows that each filter takes.
         """
-        as_of, fence = moment
-        gathered = gather(self._reading, shards, codes, as_of, fence)
+        gathered = gather(self._reading, asked)
         selected = []
         for which, plan in enumerate(self.filters):
-            rows = select(self._reading, which, gathered, as_of)
+            rows = select(self._reading, which, gathered, asked.as_of)
             selected.append(rows)
             for row, window in plan.counts:
                 span, s = plan.spans[window], self._reading.filters[which].selections[window]
                 features[row] = gathered.counts[s] if span.plain else rows.highs[window] - rows.lows[window]
+            if not plan.columns:
+                continue
+            line = lay_fields(rows.words, plan.columns, self._truths)
             if plan.moments is not None:
-                self._moments(which, plan.moments, shards, codes, moment, gathered, rows, features)
-            if plan.peeks:
-                self._look_further(plan, which, gathered, shards, codes, moment, features)
+                self._moments(which, plan.moments, line, rows, gathered, asked, features)
+                self._look_further(which, gathered, asked, features)
             for column, orders, name in plan.orders:
-                texts = None if name is None else self._text_of(name)
-                compute_orders(orders, self._segments(column, rows), features, texts)
+                texts = None if name is None else _TextOf(self._dictionary, name)
+                compute_orders(orders, line.segments(column, rows.lows, rows.highs), features, texts)
             for column, series in plan.series:
-                ends = as_of - plan.offsets
-                compute_series(series, self._segments(column, rows), ends, features, valid_until)
+                segments = line.segments(column, rows.lows, rows.highs)
+                compute_series(series, segments, asked.as_of - plan.offsets, features, valid_until)
         np.minimum(valid_until, gathered.valid_until, out=valid_until)
         np.maximum(event_time, gathered.event_time, out=event_time)
         return selected
@@ -251,84 +248,75 @@ class SourcePlan:
         rows = selected[which]
         return SelectedWindow(rows.words, rows.lows[window], rows.highs[window])
 
-    def has(self, call: FunctionCall) -> bool:
-        """Tell whether a call reads this source."""
-        return id(call) in self._calls
-
-    def _segments(self, column: Column, rows: Selected) -> Segments:
-        line = lay_fields(rows.words, [column], self._truths)
-        return line.segments(0, rows.lows, rows.highs)
-
     def _moments(
         self,
         which: int,
         plan: MomentPlan,
-        shards: Shards,
-        codes: NDArray[np.int32],
-        moment: tuple[int, int],
-        gathered: Gathered,
+        line: FieldLine,
         rows: Selected,
+        gathered: Gathered,
+        asked: Asked,
         features: Floats,
     ) -> None:
-        as_of, fence = moment
-        own = self._reading.filters[which].selections
-        table = plan.describe(lay_fields(rows.words, plan.columns, self._truths), rows.lows, rows.highs)
-        for i, parts, tiled in gathered.long:
-            windows = [window for window, s in enumerate(own) if s in tiled]
-            if not windows:
-                continue
-            code = int(codes[i])
-            fold = Fold(
-                shards.rows(self.name, self._entity)[code % shards.shard_count],
-                code // shards.shard_count,
-                partial(read, parts),
-                fence,
-                self.filters[which].key,
-                plan.columns,
-                self._truths,
-            )
-            long: list[LongWindow] = []
-            places: list[list[int]] = []
-            for window in windows:
-                span = self.filters[which].spans[window]
-                at = [k for k, (_, of) in enumerate(plan.stretches) if of == window]
-                places.append(at)
-                columns = [plan.stretches[k][0] for k in at]
-                shift = shift_of(span.stop - span.start)
-                long.append(LongWindow(as_of + span.start, as_of + span.stop, shift, columns))
-            for at, found in zip(places, fold.tables(long, plan.need), strict=True):
-                table[:, at, i] = found
+        """Compute what is made of mergeable statistics."""
+        lows, highs = rows.lows, rows.highs
+        folded = []
+        if gathered.long:
+            lows = lows.copy()  # windows that tiles serve are empty here
+            for i, parts, tiled in gathered.long:
+                own = self._reading.filters[which].selections
+                windows = [window for window, s in enumerate(own) if s in tiled]
+                lows[windows, i] = highs[windows, i]
+                if windows:
+                    folded.append((i, *self._fold(which, plan, windows, asked, i, parts)))
+        if len(asked.codes) == 1:
+            columns = plan.describe_one(line, lows[:, 0].tolist(), highs[:, 0].tolist())
+            for _, stretches, found in folded:
+                for stretch, column in zip(stretches, found.T.tolist(), strict=True):
+                    columns[stretch] = column
+            plan.finish_one(columns, features)
+            return
+        table = plan.describe(line, lows, highs)
+        for i, stretches, found in folded:
+            table[:, stretches, i] = found
         plan.finish(table, features)
 
-    def _look_further(
-        self,
-        plan: FilterPlan,
-        which: int,
-        gathered: Gathered,
-        shards: Shards,
-        codes: NDArray[np.int32],
-        moment: tuple[int, int],
-        features: Floats,
-    ) -> None:
+    def _fold(
+        self, which: int, plan: MomentPlan, windows: list[int], asked: Asked, i: int, parts: list[Part]
+    ) -> tuple[list[int], Floats]:
+        """Put together the long windows of one entity; return which stretches, and their statistics."""
+        rows, local = asked.rows(self.name, self._entity, i)
+        filter_plan = self.filters[which]
+        fold = Fold(
+            rows, local, partial(read, parts), asked.fence, filter_plan.key, plan.columns, self._truths
+        )
+        long: list[LongWindow] = []
+        stretches: list[int] = []
+        for window in windows:
+            span = filter_plan.spans[window]
+            own = [k for k, (_, of) in enumerate(plan.stretches) if of == window]
+            stretches += own
+            columns = [plan.stretches[k][0] for k in own]
+            start, stop = asked.as_of + span.start, asked.as_of + span.stop
+            long.append(LongWindow(start, stop, shift_of(span.stop - span.start), columns))
+        return stretches, fold.table(long, plan.need)
+
+    def _look_further(self, which: int, gathered: Gathered, asked: Asked, features: Floats) -> None:
         """Find last values that were not in the rows that were gathered."""
-        as_of, fence = moment
-        for row, column, window in plan.peeks:
+        for row, column, window in self.filters[which].peeks:
+            if not np.isnan(features[row]).any():
+                continue
             s = self._reading.filters[which].selections[window]
-            read_rows = gathered.highs[s] - gathered.lows[s]
-            missed = np.isnan(features[row]) & (gathered.counts[s] > read_rows)
-            span = plan.spans[window]
-            for i in np.flatnonzero(missed).tolist():
-                code = int(codes[i])
-                rows = shards.rows(self.name, self._entity)[code % shards.shard_count]
-                parts = rows.parts(code // shards.shard_count, as_of + span.start, fence)
-                words = read(parts, as_of + span.start, as_of + span.stop)
+            more = gathered.counts[s] > gathered.highs[s] - gathered.lows[s]
+            span = self.filters[which].spans[window]
+            start, stop = asked.as_of + span.start, asked.as_of + span.stop
+            for i in np.flatnonzero(np.isnan(features[row]) & more).tolist():
+                rows, local = asked.rows(self.name, self._entity, i)
+                words = read(rows.parts(local, start, asked.fence), start, stop)
                 values = words[column, :-1].view(np.float64)
                 known = np.flatnonzero(values == values)
                 if len(known):
                     features[row, i] = values[known[-1]]
-
-    def _text_of(self, name: str) -> "_TextOf":
-        return _TextOf(self._dictionary, name)
 
 
 class _TextOf:

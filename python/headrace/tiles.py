@@ -134,7 +134,7 @@ class Fold:
         self._columns = columns
         self._truths = truths
 
-    def tables(self, windows: Sequence[LongWindow], need: Need) -> list[Floats]:
+    def table(self, windows: Sequence[LongWindow], need: Need) -> Floats:
         """Compute statistics.
 
         Parameters
@@ -146,8 +146,8 @@ class Fold:
 
         Returns
         -------
-        tables
-            One a window, shape ``(SIZE, columns of the window)``.
+        table
+            Shape ``(SIZE, columns)``: the columns of each window, one window after the other.
         """
         ends: list[tuple[int, int]] = []
         for window in windows:
@@ -171,8 +171,7 @@ class Fold:
         filled = np.flatnonzero(sizes)
         if len(filled):
             merged[:, filled] = merge(np.concatenate(pieces, axis=1), np.array(sizes)[filled], need)
-        bounds = np.cumsum([len(window.columns) for window in windows])[:-1]
-        return np.split(merged, bounds, axis=1)
+        return merged
 
     def _filtered(self, start: int, stop: int) -> Words:
         words = self._read(start, stop)
@@ -192,7 +191,7 @@ class Fold:
         count = len(self._columns)
         lows = np.concatenate([line.place(column, limits[:-1]) for column in range(count)])
         highs = np.concatenate([line.place(column, limits[1:]) for column in range(count)])
-        times = line.times(count) if need.times else words[TIME]
+        times = line.times() if need.times else words[TIME]
         return describe(line.values, times, lows, highs, need).reshape(SIZE, count, -1)
 
     def _tiles(self, window: LongWindow) -> tuple[NDArray[np.float64], list[Column]]:
