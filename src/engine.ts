@@ -135,7 +135,7 @@ export async function startEngine(
   ws.attach(http.app.server);
   const stop = async (): Promise<void> => {
     status.draining = true;
-    await Promise.all([http.close(config.drain_ms), ws.drain(config.drain_ms)]);
+    await Promise.all([reloads.close(), http.close(config.drain_ms), ws.drain(config.drain_ms)]);
     await core.fleet.drain(CUT_OFF_MS);
     core.close();
     await store.close();

@@ -4,7 +4,7 @@
  * A registry takes over only where it is right by itself, keeps what was promised, and is written down in the log; else
  * the one before serves on. All that takes time happens before, so that the change itself is one turn.
  */
-import { readFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { HeadraceError } from './errors.ts';
 import type { Logger } from './fleet/logger.ts';
 import {
@@ -48,6 +48,7 @@ export class Reloads {
   #schemas: Record<string, SchemaSpec>;
   /** The reload under way, or the last: two never overlap. */
   #last: Promise<unknown> = Promise.resolve();
+  #closed = false;
 
   constructor(options: ReloadsOptions) {
     this.#options = options;
@@ -63,7 +64,7 @@ export class Reloads {
    */
   async begin(registry: Registry, force: boolean): Promise<Registry> {
     const hasEvents = (source: string) => Object.hasOwn(this.#options.state.newest, source);
-    this.#check(registry, { clock: null, hasEvents }, force);
+    await this.#check(registry, { clock: null, hasEvents }, force);
     await this.#define(registry);
     return this.#withRemoved(registry);
   }
@@ -79,14 +80,21 @@ export class Reloads {
     return done;
   }
 
+  /** Begins no reload any more; resolves when that under way has ended. */
+  close(): Promise<unknown> {
+    this.#closed = true;
+    return this.#last;
+  }
+
   async #reload(served: Served, force: boolean): Promise<ReloadAnswer> {
     const { load, logger } = this.#options;
+    if (this.#closed) throw new HeadraceError('draining', 'the server is shutting down; it reads no registry any more');
     try {
       const loaded = await load(served.registry.path);
       if ('problems' in loaded) throw new RegistryError(loaded.problems);
       const { registry } = loaded;
       const hasEvents = (source: string) => served.newest.has(source);
-      this.#check(registry, { clock: served.registry.clock, hasEvents }, force);
+      await this.#check(registry, { clock: served.registry.clock, hasEvents }, force);
       const { position } = await this.#define(registry);
       const change = changeOf(served.registry, this.#withRemoved(registry));
       served.takeOver(change, this.#schemas);
@@ -107,10 +115,10 @@ export class Reloads {
     }
   }
 
-  #check(registry: Registry, now: Pick<Lasting, 'clock' | 'hasEvents'>, force: boolean): void {
+  async #check(registry: Registry, now: Pick<Lasting, 'clock' | 'hasEvents'>, force: boolean): Promise<void> {
     const lasting = { definitions: this.#definitions, schemas: this.#schemas, ...now };
     const found = refusals(registry, lasting, force);
-    if (found.length > 0) throw new RegistryError(placed(found, registry.path));
+    if (found.length > 0) throw new RegistryError(await placed(found, registry.path));
   }
 
   async #define(registry: Registry): Promise<Defined> {
@@ -131,7 +139,7 @@ export class Reloads {
 }
 
 /** The file is read once more for it, which is seldom; where it has changed since, a line may be beside the mark. */
-function placed(found: readonly Refusal[], path: string): Problem[] {
-  const places = new Places(readFileSync(path, 'utf8'), path);
+async function placed(found: readonly Refusal[], path: string): Promise<Problem[]> {
+  const places = new Places(await readFile(path, 'utf8').catch(() => ''), path);
   return found.map((refusal) => places.problem(refusal.path, refusal.message));
 }
