@@ -18,7 +18,7 @@ help: ## List the targets
 setup: ## Install what is missing: Node.js, its packages, Python packages in .venv
 	@exec tools/setup
 
-run: setup ## Start the engine on an example (EXAMPLE=flights PORT=8787 DATA=.data REPLAY=600; REPLAY=0: no replay)
+run: setup ## Start the engine on an example (EXAMPLE=flights or fraud, PORT=8787 DATA=.data REPLAY=600; REPLAY=0: no replay)
 	@$(RUN) node "examples/$(EXAMPLE)/run.ts" --port "$(PORT)" --data "$(DATA)" --replay "$(REPLAY)"
 
 test: setup ## Run all tests of both languages

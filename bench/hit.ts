@@ -13,7 +13,7 @@ import { cpuMs, here, median, pin, startNode, stop } from './machine.ts';
 const ROUNDS = 5;
 const SECONDS = 3;
 const CONNECTIONS = 8;
-const BODY = { entity_id: 'ORD', view: 'airport_delay' };
+const BODY = { entity_id: 'ORD', view: 'airport_delay', version: 'v2' };
 
 interface Round {
   perSecond: number;
@@ -73,10 +73,10 @@ export async function httpHit(engine: Engine): Promise<Figure[]> {
 }
 
 export async function wsHit(engine: Engine, depth: number): Promise<Figure[]> {
-  const request = JSON.stringify({ type: 'get', id: 1, entity_ids: ['ORD'], view: 'airport_delay' });
+  const request = JSON.stringify({ type: 'get', id: 1, entity_ids: ['ORD'], view: 'airport_delay', version: 'v2' });
   const client = await Client.connect(wsUrl(engine.url));
   const bytes = Buffer.byteLength(
-    JSON.stringify(await client.ask({ type: 'get', entity_ids: ['ORD'], view: 'airport_delay' })),
+    JSON.stringify(await client.ask({ type: 'get', entity_ids: ['ORD'], view: 'airport_delay', version: 'v2' })),
   );
   client.close();
   const floor = await startNode<{ port: number }>(here('floor/ws.ts'), [String(bytes)]);
