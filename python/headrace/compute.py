@@ -11,7 +11,7 @@ from headrace.calls import Selected as SelectedWindow
 from headrace.columns import NULL_I8
 from headrace.expressions import Evaluate, compile_expression, rows_of
 from headrace.frames import FeatureFailure
-from headrace.gather import Asked
+from headrace.gather import Asked, Selected
 from headrace.limits import Budget
 from headrace.loader import Modules
 from headrace.plan import Plan
@@ -144,25 +144,41 @@ def compute(
         with np.errstate(all="ignore"):
             selected = [source.compute(asked, features, valid_until, event_time) for source in plan.sources]
             _tidy(features)
-        if plan.calls:
-
-            def select(call: FunctionCall) -> SelectedWindow:
-                at = plan.source_of[id(call)]
-                return plan.sources[at].window_of(call, selected[at])
-
-            called = compute_functions(
-                plan.calls, select, as_of, plan.dictionary, features, plan.modules, budget
-            )
-            if called.timed_out is not None:
-                valid_until[called.timed_out] = np.minimum(valid_until[called.timed_out], as_of + AGAIN_US)
-        if plan.expressions:
-            with np.errstate(all="ignore"):
-                for row, evaluate in plan.expressions:
-                    features[row] = evaluate(features)
+            if plan.calls:
+                called = _call(plan, asked, selected, features, valid_until, budget)
+            for row, evaluate in plan.expressions:
+                features[row] = evaluate(features)
+            if plan.expressions:
                 features += 0.0
-    valid_until[valid_until == FAR] = NULL_I8
-    event_time[event_time == -FAR] = NULL_I8
+    if n != 1 or valid_until.item() == FAR:
+        valid_until[valid_until == FAR] = NULL_I8
+    if n != 1 or event_time.item() == -FAR:
+        event_time[event_time == -FAR] = NULL_I8
     return Values(features, valid_until, event_time, called.texts, called.failures)
+
+
+def _call(
+    plan: CompiledPlan,
+    asked: Asked,
+    selected: list[list[Selected]],
+    features: NDArray[np.float64],
+    valid_until: NDArray[np.int64],
+    budget: Budget | None,
+) -> Called:
+    """Compute the Python features."""
+
+    def select(call: FunctionCall) -> SelectedWindow:
+        at = plan.source_of[id(call)]
+        return plan.sources[at].window_of(call, selected[at])
+
+    with np.errstate(all="warn"):
+        called = compute_functions(
+            plan.calls, select, asked.as_of, plan.dictionary, features, plan.modules, budget
+        )
+    if called.timed_out is not None:
+        until = asked.as_of + AGAIN_US
+        valid_until[called.timed_out] = np.minimum(valid_until[called.timed_out], until)
+    return called
 
 
 def _tidy(features: NDArray[np.float64]) -> None:

@@ -120,8 +120,8 @@ class Reading:
             for i in self.tileable
             if filters[selections[i].filter].truth is not None
         ]
-        """Start, stop, and what leads to the moments of leaving and entering, of windows with a filter that tiles
-        may serve."""
+        """Start, stop, and what leads to the moments of leaving and entering, of windows with a filter that
+        tiles may serve."""
         self.reached = [i for i in gathered if not spans[i].plain]
         self.peeks = [i for i in gathered if i not in whole and i not in self.reached]
         """Windows of which only the newest row is read."""
@@ -191,7 +191,7 @@ def gather(reading: Reading, asked: Asked) -> Gathered:
     bounds = [as_of + shift for shift in reading.shifts]
     limits, first, last = reading.limits, reading.first, reading.last
     plain, stops = reading.plain, reading.stops
-    careful = bool(reading.reached or reading.peeks)
+    peeks = [limits[i] for i in reading.peeks]
     pieces: list[Words] = []
     lows: list[int] = []
     highs: list[int] = []
@@ -248,9 +248,14 @@ def gather(reading: Reading, asked: Asked) -> Gathered:
             tiled = [s for s in reading.tileable if ranks[limits[s][1]] - ranks[limits[s][0]] > TILED]
         if tiled:
             long.append((i, parts, tiled))
-        if (careful or tiled) and parts:
+        if tiled or (reading.reached and parts) or (reading.peeks and len(parts) > 1):
             bound = _first_bound(reading, parts, places, bounds, tiled, as_of)
             begins = [bisect_left(part[1], bound, part[2], part[3]) for part in parts]
+        elif reading.peeks and parts:
+            found = places[0]
+            for start, stop in peeks:
+                if found[start] < found[stop] <= begins[0]:
+                    begins[0] = found[stop] - 1
         begun = sum(begins)
         size = max(ranks[last] - begun, 0)
         end, shift = ranks[last], total - begun
@@ -278,7 +283,8 @@ def gather(reading: Reading, asked: Asked) -> Gathered:
 
 def _table(numbers: list[int], n: int) -> Indexes:
     """Return numbers, one entity's after the other's, as a table with a column an entity."""
-    return np.ascontiguousarray(np.array(numbers, np.int64).reshape(n, -1).T)
+    table = np.array(numbers, np.int64)
+    return table.reshape(-1, 1) if n == 1 else np.ascontiguousarray(table.reshape(n, -1).T)
 
 
 def select(reading: Reading, which: int, gathered: Gathered, as_of: int) -> Selected:

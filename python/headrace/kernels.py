@@ -159,7 +159,7 @@ class MomentPlan:
         stops = [highs[window] + column * line.rows for column, window in self.stretches]
         if line.before is not None:
             starts, stops = line.before[starts].tolist(), line.before[stops].tolist()
-        return describe_one(line.values, line.times, starts, stops, self.needs)
+        return describe_one(line.values, line.times, starts, stops, self.needs, self.need.extremes)
 
     def finish(self, table: Floats, out: Floats) -> None:
         """Compute the features.

@@ -132,7 +132,12 @@ def describe(
 
 
 def describe_one(
-    values: Floats, times: Callable[[], Indexes], lows: list[int], highs: list[int], needs: Sequence[Need]
+    values: Floats,
+    times: Callable[[], Indexes],
+    lows: list[int],
+    highs: list[int],
+    needs: Sequence[Need],
+    extremes: bool,
 ) -> list[list[float]]:
     """Compute the same statistics, to the bit, of a few stretches, in plain numbers where that is faster.
 
@@ -142,16 +147,18 @@ def describe_one(
         As in :func:`describe`; the times are asked for where they are needed.
     needs
         What to compute of each stretch.
+    extremes
+        Whether one of them needs extremes.
 
     Returns
     -------
     columns
         The columns of the table; what is not needed is of no meaning.
     """
-    limits = [limit for pair in zip(lows, highs, strict=True) for limit in pair]
+    limits = np.array([limit for pair in zip(lows, highs, strict=True) for limit in pair], np.int64)
     sums = np.add.reduceat(values, limits)[::2].tolist()
     least = greatest = sums
-    if any(need.extremes for need in needs):
+    if extremes:
         least = np.minimum.reduceat(values, limits)[::2].tolist()
         greatest = np.maximum.reduceat(values, limits)[::2].tolist()
     columns: list[list[float]] = []
@@ -166,7 +173,7 @@ def describe_one(
             columns.append(table[:, 0].tolist())
             continue
         n = high - low
-        column = [float(n), sums[i], sums[i] / n, *_EMPTY[REST:]]
+        column = [float(n), sums[i], sums[i] / n, *_NONE]
         column[LEAST], column[GREATEST] = least[i], greatest[i]
         if need.ends:
             column[FIRST], column[LAST] = values.item(low), values.item(high - 1)
@@ -177,7 +184,7 @@ def describe_one(
             column[REST] = rest
             column[M2] = max(np.add.reduceat(centred * centred, _ZERO).item() - first * rest, 0.0)
             if need.numbers:
-                numbers = np.arange(0.0, n) - (n - 1) / 2
+                numbers = (_NUMBERS[:n] if n <= len(_NUMBERS) else np.arange(0.0, n)) - (n - 1) / 2
                 column[SXY] = np.add.reduceat(centred * numbers, _ZERO).item()
         columns.append(column)
     return columns
@@ -314,4 +321,6 @@ def merge(parts: Floats, sizes: Indexes, need: Need) -> Floats:
 
 
 _ZERO: Final = np.zeros(1, np.int64)
-_EMPTY: Final = (0.0, 0.0, *[float("nan")] * (SIZE - 2))
+_NUMBERS: Final = np.arange(4096.0)
+_NONE: Final = (float("nan"),) * (SIZE - 3)
+_EMPTY: Final = (0.0, 0.0, float("nan"), *_NONE)

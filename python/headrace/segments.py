@@ -14,8 +14,9 @@ Indexes: TypeAlias = NDArray[np.int64]
 class Segments:
     """The known values of one field of `n` entities, one entity after the other, and the windows in them.
 
-    What is null, and what `where` leaves out, is gone. An entity's rows stand in (timestamp, position) order, and
-    each of its windows is the stretch from a low to a high; stretches may overlap and may be empty (low = high).
+    What is null, and what `where` leaves out, is gone. An entity's rows stand in (timestamp, position) order,
+    and each of its windows is the stretch from a low to a high; stretches may overlap and may be empty (low =
+    high).
     """
 
     values: Floats
