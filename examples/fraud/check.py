@@ -3,8 +3,8 @@
     python examples/fraud/check.py
 
 For each fraud of the loaded weeks the engine that `make run EXAMPLE=fraud` started is asked for the features
-of all cards, or all merchants, at the moment when the fraud ended: the entity must be among the three of the
-highest `risk`. Then pandas alone, without anything of Headrace, computes each feature of some of those
+of all cards, or all merchants, at the moment when the fraud ended: of those that had none on that day the
+entity must be among the three of the highest `risk`. Then pandas alone, without anything of Headrace, computes each feature of some of those
 entities. Ends with status 1 where a fraud does not stand out, or where a value differs by more than 1e-9 of
 its size.
 """
@@ -224,11 +224,11 @@ def ask(url: str, view: str, ids: list[str], as_of: str, position: int) -> dict[
     return {row["entity_id"]: row["features"] for row in answer["rows"]}
 
 
-def stands_out(fraud: dict[str, str], served: dict[str, Row]) -> bool:
-    """Print how a fraud compares with the other entities; tell whether it is among the first by risk."""
-    risks = {id_: row["risk"] or 0.0 for id_, row in served.items()}
+def stands_out(fraud: dict[str, str], served: dict[str, Row], others: set[str]) -> bool:
+    """Print how a fraud compares with entities that had none; tell whether it is among the first by risk."""
+    risks = {id_: row["risk"] or 0.0 for id_, row in served.items() if id_ not in others}
     place = sorted(risks, key=lambda id_: -risks[id_]).index(fraud["entity_id"]) + 1
-    print(f"{fraud['kind']:18}{fraud['entity_id']:14}{fraud['end']:22}{place:4}. of {len(served)} by risk")
+    print(f"{fraud['kind']:18}{fraud['entity_id']:14}{fraud['end']:22}{place:4}. of {len(risks)} by risk")
     for name in TELLING[fraud["kind"]]:
         known = [row[name] for row in served.values() if row[name] is not None]
         own = served[fraud["entity_id"]][name]
@@ -302,7 +302,13 @@ def main() -> None:
             continue
         ids = sorted(events[fraud["entity"]].unique())
         served = ask(options.url, f"{fraud['entity']}_activity", ids, fraud["end"], len(loaded))
-        missed += not stands_out(fraud, served)
+        day_before = pd.Timestamp(fraud["end"]) - pd.Timedelta("1D")
+        others = {
+            one["entity_id"]
+            for one in frauds
+            if one is not fraud and day_before < pd.Timestamp(one["end"]) and one["start"] < fraud["end"]
+        }
+        missed += not stands_out(fraud, served, others)
         compared[fraud["kind"]] += 1
         if compared[fraud["kind"]] <= COMPARED:
             wrong += compare(fraud, served[fraud["entity_id"]], loaded)
