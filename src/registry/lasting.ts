@@ -85,12 +85,6 @@ function definitionRefusals(registry: Registry, { definitions }: Lasting): Refus
     const fix =
       'give it a new version, or force it: headrace serve --force-definitions, POST /registry/reload {"force": true}';
     const message = `${what}: ${differenceOf(known.plan, view.plan)}; ${fix}`;
-    return [{ path: pathOf(registry, view), message }];
+    return [{ path: ['views', view.name, 'versions', view.version], message }];
   });
-}
-
-/** A flat registry has its one version under `features`. */
-function pathOf({ views }: Registry, { name, version }: View): string[] {
-  const flat = views.size === 1 && name === 'default';
-  return flat ? ['features'] : ['views', name, 'versions', version];
 }

@@ -17,7 +17,9 @@ export class Places {
   problem(path: readonly string[], message: string): Problem {
     let node = this.#root;
     let offset = 0;
-    for (const name of path) {
+    // A flat registry has its one version under `features`.
+    const isFlat = path[0] === 'views' && isMap(node) && !node.items.some((item) => isNamed(item, 'views'));
+    for (const name of isFlat ? ['features'] : path) {
       const pair = isMap(node) ? node.items.find((item) => isNamed(item, name)) : undefined;
       if (pair === undefined) break;
       offset = (pair.key as Node).range?.[0] ?? offset;

@@ -184,6 +184,36 @@ test('a source that gains a field takes it at once and is null before; one that 
   await engine.end('SIGTERM');
 });
 
+test('a Python module that changes is a changed definition, and one that is broken is refused', async () => {
+  const feature =
+    'spread: { type: python, function: "spreads:spread", source: readings, window: 1h, timeout: 20s }\n          ';
+  const text = TEXT.replace('label_last:', `${feature}label_last:`);
+  const module = (factor: number) =>
+    [
+      'import pandas as pd',
+      'from headrace import feature',
+      '@feature',
+      'def spread(df: pd.DataFrame, as_of: pd.Timestamp) -> float:',
+      `    return float(${factor} * (df["value"].max() - df["value"].min()))`,
+    ].join('\n');
+  mkdirSync(lab.path('python'));
+  writeFileSync(lab.path('python/spreads.py'), module(1));
+  writeFileSync(lab.path('python/features.yaml'), text);
+  const engine = await lab.engine('python/data', ['--registry-watch', 'off'], lab.path('python/features.yaml'));
+  await send(engine, [reading(0, 3), reading(1000, 5)]);
+  assert.is((await get(engine, 'v2')).body.features.spread, 2);
+  writeFileSync(lab.path('python/spreads.py'), module(10));
+  const { body } = await reload(engine);
+  assert.match(body.detail, /:27:7: view use, version v2, .*feature spread: the source text of its Python function/);
+  assert.is((await get(engine, 'v2')).body.features.spread, 2);
+  assert.equal((await reload(engine, { force: true })).body.changed, ['use@v2']);
+  assert.is((await get(engine, 'v2')).body.features.spread, 20);
+  writeFileSync(lab.path('python/spreads.py'), 'def spread(:');
+  assert.match((await reload(engine, { force: true })).body.data.problems[0].message, /spreads\.py:1/);
+  assert.is((await get(engine, 'v2', 'm1')).body.features.spread, 20);
+  await engine.end('SIGTERM');
+});
+
 test('who asks and sends in a loop while registries come and go is always answered, and rightly', async () => {
   const { engine, path } = await start('loop', ['--registry-watch', 'off']);
   let sent = 0;

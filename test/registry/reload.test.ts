@@ -179,6 +179,8 @@ test('places are those of keys, and of the last key that is there', () => {
   assert.equal(at('views', 'use', 'versions', 'v2'), ['features.yaml', lines.indexOf('      v2:') + 1, 7]);
   assert.equal(at('views', 'use', 'versions', 'v9'), ['features.yaml', lines.indexOf('    versions:') + 1, 5]);
   assert.equal(at('nothing'), ['features.yaml', 1, 1]);
+  const flat = new Places('project: x\nfeatures:\n  n: {}\n', 'flat.yaml');
+  assert.is(flat.problem(['views', 'default', 'versions', 'v1'], 'wrong').line, 2);
 });
 
 test.run();
