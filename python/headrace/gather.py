@@ -266,7 +266,11 @@ def gather(reading: Reading, asked: Asked) -> Gathered:
             highs.append((begun if high < begun else high if high < end else end) + shift)
         total += size
         if size:
-            pieces.append(_piece(parts, begins, [found[last] for found in places], n == 1))
+            ends = [found[last] for found in places]
+            if n > 1 and len(parts) == 2 and _in_order(parts, begins, ends):
+                pieces += [part[0][:, low:high] for part, low, high in zip(parts, begins, ends, strict=True)]
+            else:
+                pieces.append(_piece(parts, begins, ends, n == 1))
     if n > 1 or not pieces:
         fields = len(asked.shards.needs.sources[reading.source].fields)
         pieces = [np.concatenate([*pieces, np.zeros((FIELDS + fields, 1), np.int64)], axis=1)]
@@ -368,6 +372,12 @@ def newest_match(part: Part, low: int, high: int, truth: Truth) -> int:
             return start + int(found[-1])
         high, size = start, 2 * size
     return -1
+
+
+def _in_order(parts: Sequence[Part], lows: list[int], highs: list[int]) -> bool:
+    """Tell whether all rows of the first of two parts come before those of the second."""
+    (_, one, _, _), (_, other, _, _) = parts
+    return highs[0] == lows[0] or highs[1] == lows[1] or bool(one[highs[0] - 1] <= other[lows[1]])
 
 
 def _piece(parts: Sequence[Part], lows: list[int], highs: list[int], with_stop: bool) -> Words:

@@ -82,14 +82,12 @@ class MomentPlan:
         for _, function, column, window, _ in wanted:
             needs.setdefault((self.columns.index(column), window), []).append(_NEEDS[function])
         merged = {pair: Need.all_of(own) for pair, own in needs.items()}
-        # Those with what is taken about means come first.
-        self.stretches = sorted(merged, key=lambda pair: (not merged[pair].centred, pair))
+        self.stretches = sorted(merged)
         """Pairs of column and window."""
         self.needs = [merged[pair] for pair in self.stretches]
         """What is computed of each stretch."""
         self.need = Need.all_of(self.needs)
         """What is computed at all."""
-        self._centred = sum(need.centred for need in self.needs)
         self._columns = [column for column, _ in self.stretches]
         self._windows = [window for _, window in self.stretches]
         at = {pair: i for i, pair in enumerate(self.stretches)}
@@ -136,8 +134,7 @@ class MomentPlan:
         if line.before is not None:
             starts, stops = line.before[starts], line.before[stops]
         times = line.times() if self.need.times else line.words[TIME]
-        centred = self._centred * starts.shape[1]
-        table = describe(line.values, times, starts.reshape(-1), stops.reshape(-1), self.need, centred)
+        table = describe(line.values, times, starts.reshape(-1), stops.reshape(-1), self.needs)
         return table.reshape(SIZE, *starts.shape)
 
     def describe_one(self, line: FieldLine, lows: list[int], highs: list[int]) -> list[list[float]]:

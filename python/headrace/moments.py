@@ -77,9 +77,7 @@ class Need:
 ALL: Final = Need(True, True, True, True, True, True)
 
 
-def describe(
-    values: Floats, times: Indexes, lows: Indexes, highs: Indexes, need: Need, centred: int | None = None
-) -> Floats:
+def describe(values: Floats, times: Indexes, lows: Indexes, highs: Indexes, needs: Sequence[Need]) -> Floats:
     """Compute the statistics of stretches.
 
     Parameters
@@ -90,10 +88,8 @@ def describe(
         Timestamps of the values, microseconds, of the same shape.
     lows, highs
         The stretches, shape ``(k,)``; they may overlap and may be empty.
-    need
-        What to compute.
-    centred
-        So many of the stretches, the first, are wanted with what is taken about means; ``None``: all.
+    needs
+        What to compute: of the first stretches, of as many after them, and so on.
 
     Returns
     -------
@@ -115,17 +111,19 @@ def describe(
         empty = sizes == 0
         table[SUM, empty] = 0.0
     np.divide(table[SUM], table[N], out=table[CENTRE])
-    if need.extremes:
+    if any(need.extremes for need in needs):
         table[LEAST] = np.minimum.reduceat(values, flat)[::2]
         table[GREATEST] = np.maximum.reduceat(values, flat)[::2]
-    if need.ends:
+    if any(need.ends for need in needs):
         table[FIRST] = values[lows]
         table[LAST] = values[highs - 1]
-    if need.centred:
-        filled: slice | Indexes = slice(0, centred)
-        if empty is not None:
-            filled = np.flatnonzero(~empty[filled])
-        _centred(table, values, times, (lows, highs, sizes), filled, need)
+    group = k // len(needs)
+    for i, need in enumerate(needs):
+        if need.centred:
+            filled: slice | Indexes = slice(i * group, (i + 1) * group)
+            if empty is not None:
+                filled = np.flatnonzero(~empty[filled]) + i * group
+            _centred(table, values, times, (lows, highs, sizes), filled, need)
     if empty is not None:
         table[CENTRE:, empty] = np.nan
     return table
@@ -169,7 +167,7 @@ def describe_one(
             continue
         if need.powers or need.times:
             along = times() if need.times else _ZERO
-            table = describe(values, along, np.array((low,)), np.array((high,)), need)
+            table = describe(values, along, np.array((low,)), np.array((high,)), [need])
             columns.append(table[:, 0].tolist())
             continue
         n = high - low
@@ -202,7 +200,7 @@ def _centred(
     lows, highs, sizes = (limits[filled] for limits in stretches)
     if not len(lows):
         return
-    rows, starts = side_by_side(lows, highs, sizes)
+    rows, starts = _side_by_side(lows, highs, sizes)
     only = len(lows) == 1
 
     def each(numbers: Floats) -> Floats:
@@ -245,12 +243,14 @@ def _centred(
         table[SXT, filled] = add(x * centred) - x_first * rest
 
 
-def side_by_side(lows: Indexes, highs: Indexes, sizes: Indexes) -> tuple[slice | Indexes, Indexes]:
+def _side_by_side(lows: Indexes, highs: Indexes, sizes: Indexes) -> tuple[slice | Indexes, Indexes]:
     """Return which rows the stretches are, one after the other, and where each begins among them."""
     if len(lows) == 1:
         return slice(lows.item(), highs.item()), _ZERO
     ends = np.cumsum(sizes)
     starts = ends - sizes
+    if (lows[1:] == highs[:-1]).all():
+        return slice(lows.item(0), highs.item(-1)), starts
     return np.arange(ends[-1]) + np.repeat(lows - starts, sizes), starts
 
 

@@ -192,7 +192,7 @@ class Fold:
         lows = np.concatenate([line.place(column, limits[:-1]) for column in range(count)])
         highs = np.concatenate([line.place(column, limits[1:]) for column in range(count)])
         times = line.times() if need.times else words[TIME]
-        return describe(line.values, times, lows, highs, need).reshape(SIZE, count, -1)
+        return describe(line.values, times, lows, highs, [need]).reshape(SIZE, count, -1)
 
     def _tiles(self, window: LongWindow) -> tuple[NDArray[np.float64], list[Column]]:
         """Return the tables of whole tiles, shape ``(columns, SIZE, tiles)``, and their columns."""
