@@ -1,3 +1,4 @@
+import type { Defaults } from './defaults.ts';
 import type { Syntax } from './expression.ts';
 import type { Place } from './problems.ts';
 import type { PythonFunctions } from './python-functions.ts';
@@ -12,6 +13,7 @@ export interface FeatureContext {
   /** Null where the sources could not be read. */
   sources: ReadonlyMap<string, SourceDraft> | null;
   functions: PythonFunctions;
+  defaults: Defaults;
 }
 
 export interface ExpressionDraft {

@@ -63,5 +63,8 @@ export function unknownField(name: string, source: SourceDraft): string {
 }
 
 /** `; the fields of … are …`, or nothing where they are not known. */
-export const fieldsOf = (source: SourceDraft | null): string =>
-  source?.fields == null ? '' : `; the fields of ${source.name} are ${listOf(source.fields.keys())}`;
+export function fieldsOf(source: SourceDraft | null): string {
+  if (source?.fields == null) return '';
+  if (source.fields.size === 0) return `; ${source.name} has no fields`;
+  return `; the fields of ${source.name} are ${listOf(source.fields.keys())}`;
+}

@@ -1,5 +1,6 @@
 import { readChoice } from './choice.ts';
 import type { Declared, ExpressionDraft, FeatureContext, FeatureRecord } from './declared.ts';
+import { withDefaults } from './defaults.ts';
 import { FEATURE_TYPES, type FeatureType, GRAMMAR } from './grammar.ts';
 import { checkFeatureName } from './names.ts';
 import type { Place } from './problems.ts';
@@ -42,8 +43,9 @@ function readFeature(reader: Reader, entry: Entry, context: FeatureContext): Fea
   checkFeatureName(reader, entry);
   const broken: FeatureDraft = { name: entry.name, key: entry.key, description: '', body: null };
   const type = readType(reader, entry);
-  const record = type && reader.record(entry, GRAMMAR[type]);
-  if (type === null || record === null) return [broken];
+  const own = type && reader.record(entry, GRAMMAR[type]);
+  if (type === null || own === null) return [broken];
+  const record = withDefaults(type, own, context.defaults);
   const item = record.get('description');
   const description = (item && reader.text(item.value, 'a sentence')) ?? '';
   const features = readBodies(reader, entry, type, record, context);

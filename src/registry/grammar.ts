@@ -16,12 +16,28 @@ export interface Grammar {
 /** Which events a feature of a source sees. */
 const WINDOW_KEYS = ['source', 'window', 'windows', 'rows', 'gap', 'closed', 'offset', 'where'] as const;
 
+/** What a feature may leave to `defaults`. */
+const DEFAULT_KEYS = ['source', 'field', 'window', 'closed', 'offset'] as const;
+
 export const GRAMMAR = {
   registry: {
     noun: 'the registry',
     required: ['project', 'entities', 'sources', 'views'],
-    optional: ['clock', 'services'],
-    later: ['alerts', 'defaults', 'features', 'drift'],
+    optional: ['clock', 'services', 'defaults'],
+    later: ['alerts', 'drift'],
+  },
+  flat: {
+    noun: 'a flat registry',
+    required: ['features'],
+    optional: ['project', 'defaults', 'entities', 'sources', 'clock', 'services'],
+    later: ['alerts', 'drift'],
+  },
+  defaults: { noun: 'defaults', required: [], optional: DEFAULT_KEYS, later: [] },
+  flat_defaults: {
+    noun: "a flat registry's defaults",
+    required: [],
+    optional: ['entity', 'key', 'timestamp', ...DEFAULT_KEYS],
+    later: [],
   },
   clock: { noun: 'the clock', required: ['mode'], optional: ['sources'], later: [] },
   entity: { noun: 'an entity', required: [], optional: ['description'], later: [] },
@@ -34,14 +50,14 @@ export const GRAMMAR = {
   view: {
     noun: 'a view',
     required: ['entity', 'versions'],
-    optional: ['description', 'request', 'ttl', 'exact', 'update_age_on_get', 'stale_while_revalidate'],
-    later: ['defaults', 'default', 'features', 'alerts', 'drift'],
+    optional: ['description', 'request', 'ttl', 'exact', 'update_age_on_get', 'stale_while_revalidate', 'defaults'],
+    later: ['default', 'features', 'alerts', 'drift'],
   },
   version: {
     noun: 'a version',
     required: [],
-    optional: ['features', 'extends', 'deprecated'],
-    later: ['defaults', 'alerts', 'drift'],
+    optional: ['features', 'extends', 'deprecated', 'defaults'],
+    later: ['alerts', 'drift'],
   },
   service: { noun: 'a service', required: ['features'], optional: ['description'], later: ['view', 'drift'] },
   service_feature: { noun: "a service's feature", required: ['feature'], optional: ['as'], later: ['default'] },

@@ -1,19 +1,16 @@
 /** `features.yaml` → {@link Registry}. */
 import { readFile, stat } from 'node:fs/promises';
 import { LineCounter, parseDocument, type YAMLError } from 'yaml';
-import { readClock } from './clock-section.ts';
 import { compileService, compileVersion } from './compile.ts';
-import { GRAMMAR, LIMITS } from './grammar.ts';
-import { checkName } from './names.ts';
+import { readDrafts } from './drafts.ts';
+import { LIMITS } from './grammar.ts';
 import { type Problem, Problems, RegistryError } from './problems.ts';
 import { askPython, PythonFunctions, unasked } from './python-functions.ts';
-import { type Entry, Reader } from './reader.ts';
+import { Reader } from './reader.ts';
 import { joinService } from './service-view.ts';
-import { readService, type ServiceDraft } from './services.ts';
-import { readSource, type SourceDraft, toSource } from './sources.ts';
+import { toSource } from './sources.ts';
 import { flattenVersions } from './versions.ts';
 import type { Registry, View } from './view.ts';
-import { readView, type ViewDraft } from './views.ts';
 
 /**
  * Reads and checks the registry at `path`.
@@ -71,53 +68,6 @@ function readRegistry(text: string, path: string, functions: PythonFunctions): R
     services: new Map(services.map((service) => [service!.options.name, compileService(service!, sources)])),
     path,
   };
-}
-
-interface Drafts extends Pick<Registry, 'project' | 'clock' | 'entities'> {
-  sources: SourceDraft[];
-  views: ViewDraft[];
-  services: ServiceDraft[];
-}
-
-function readDrafts(reader: Reader, functions: PythonFunctions): Drafts {
-  const record = reader.record(reader.root(), GRAMMAR.registry);
-  const project = record?.get('project');
-  const name = project && reader.text(project.value, "the project's name");
-  if (project !== undefined && name != null) checkName(reader, project.value, name);
-
-  const entityEntries = readSection(reader, record?.get('entities'), 'entities, such as airport: { description: … }');
-  const entities = new Map(entityEntries?.map((entry) => [entry.name, readEntity(reader, entry)]));
-  const entityNames = entityEntries && new Set(entities.keys());
-
-  const sourceEntries = readSection(reader, record?.get('sources'), 'sources, such as departures: …');
-  const sources = sourceEntries?.map((entry) => readSource(reader, entry, entityNames));
-  const byName = sources === undefined ? null : new Map(sources.map((source) => [source.name, source]));
-  const clock = readClock(reader, record?.get('clock'), byName && new Set(byName.keys()));
-
-  const viewEntries = readSection(reader, record?.get('views'), 'views, such as airport_delay: …');
-  const views = viewEntries?.map((entry) =>
-    readView(reader, entry, { entities: entityNames, sources: byName, functions }),
-  );
-  const viewNames = views === undefined ? null : new Set(views.map((view) => view.name));
-  const serviceEntries = readSection(
-    reader,
-    record?.get('services'),
-    'services, such as delay_model: { features: [ … ] }',
-  );
-  const services = serviceEntries?.map((entry) => readService(reader, entry, viewNames));
-  return { project: name ?? '', clock, entities, sources: sources ?? [], views: views ?? [], services: services ?? [] };
-}
-
-function readSection(reader: Reader, section: Entry | undefined, noun: string): Entry[] | null {
-  const entries = section === undefined ? null : reader.entries(section.value, noun);
-  if (section !== undefined && entries?.length === 0) reader.report(section.key, `${section.name} is empty; add one`);
-  return entries;
-}
-
-function readEntity(reader: Reader, entry: Entry): { description: string } {
-  checkName(reader, entry.key, entry.name);
-  const description = reader.record(entry, GRAMMAR.entity)?.get('description');
-  return { description: (description && reader.text(description.value, 'a sentence')) ?? '' };
 }
 
 /** After a first slip the parser often stumbles again at once: what is shown is the first of each line, and not many. */

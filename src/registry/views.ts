@@ -1,4 +1,5 @@
 import type { FeatureContext } from './declared.ts';
+import { type Defaults, readDefaults } from './defaults.ts';
 import { parseDuration } from './durations.ts';
 import { type FeatureDraft, readFeatures } from './features.ts';
 import { DEFAULTS, GRAMMAR, LIMITS } from './grammar.ts';
@@ -42,6 +43,7 @@ export interface ViewContext {
   entities: ReadonlySet<string> | null;
   sources: ReadonlyMap<string, SourceDraft> | null;
   functions: PythonFunctions;
+  defaults: Defaults;
 }
 
 export function readView(reader: Reader, entry: Entry, context: ViewContext): ViewDraft {
@@ -58,6 +60,7 @@ export function readView(reader: Reader, entry: Entry, context: ViewContext): Vi
     return (item && reader.boolean(item.value)) ?? false;
   };
   const description = record.get('description');
+  const defaults = readDefaults(reader, record.get('defaults'), context.defaults);
   const view = {
     name: entry.name,
     entity,
@@ -68,7 +71,7 @@ export function readView(reader: Reader, entry: Entry, context: ViewContext): Vi
     staleWhileRevalidate: duration('stale_while_revalidate'),
     inputs: readInputs(reader, record.get('request')),
   };
-  return { ...view, versions: readVersions(reader, record.get('versions'), entity, context) };
+  return { ...view, versions: readVersions(reader, record.get('versions'), entity, { ...context, defaults }) };
 }
 
 function readEntityOf(reader: Reader, entry: Entry | undefined, { entities, sources }: ViewContext): string | null {
@@ -89,7 +92,7 @@ function readVersions(
   reader: Reader,
   entry: Entry | undefined,
   entity: string | null,
-  { sources, functions }: ViewContext,
+  { sources, functions, defaults }: ViewContext,
 ): VersionDraft[] {
   const entries = entry && reader.entries(entry.value, 'versions, such as v1: { features: … }');
   if (entry === undefined || entries == null) return [];
@@ -114,7 +117,12 @@ function readVersions(
       key: item.key,
       deprecated: readDate(reader, record.get('deprecated')),
       base: base === undefined || name == null ? null : { name, place: base.value },
-      features: readFeaturesOf(reader, features, { entity, sources, functions }),
+      features: readFeaturesOf(reader, features, {
+        entity,
+        sources,
+        functions,
+        defaults: readDefaults(reader, record.get('defaults'), defaults),
+      }),
     };
   });
 }
@@ -128,7 +136,7 @@ function readDate(reader: Reader, entry: Entry | undefined): string | null {
   return null;
 }
 
-function readFeaturesOf(reader: Reader, entry: Entry | undefined, context: FeatureContext): FeatureDraft[] {
+export function readFeaturesOf(reader: Reader, entry: Entry | undefined, context: FeatureContext): FeatureDraft[] {
   const entries = entry && reader.entries(entry.value, 'features, such as departures_1h: { type: statistical, … }');
   if (entry === undefined || entries == null) return [];
   if (entries.length === 0) reader.report(entry.key, 'found no feature; add one, or leave features: out');

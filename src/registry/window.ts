@@ -14,7 +14,7 @@ export interface NamedWindow {
   window: Window;
 }
 
-const CLOSED = ['right', 'left', 'both', 'neither'] as const;
+export const CLOSED = ['right', 'left', 'both', 'neither'] as const;
 
 /**
  * The windows that `window` or `windows` name, with `rows`, `gap`, `closed` and `offset`: one with the empty suffix,

@@ -170,7 +170,8 @@ test('the limits', () => {
 
 test('the examples load', () => {
   const blocks = [...text.matchAll(/^```yaml\n([\s\S]*?)^```$/gm)].map((match) => match[1]!);
-  const [whole, services, ...parts] = blocks;
+  const [whole, flat, services, ...parts] = blocks;
+  parseRegistry(flat!, 'docs/FEATURES.md');
   assert.is(parts.length, 4);
   parseRegistry(whole! + services!, 'docs/FEATURES.md');
   const head = whole!.slice(0, whole!.indexOf('        features:'));
