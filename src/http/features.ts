@@ -69,7 +69,7 @@ function one(context: HttpContext): Route {
       const query = service.features.resolve({ ...body, entity_ids: [body.entity_id] });
       const hot = service.features.hot(query);
       if (hot !== null) {
-        sendText(reply, `{${answerHead(query)},${hot.slice(1)}`, headersOf(query, 'cached'));
+        sendText(reply, answerHead(query).opening + hot.slice(1), headersOf(query, 'cached'));
         metrics.answered('cached', timers.monotonicMs() - started);
         metrics.handled('http', name, 'ok');
         return;
@@ -82,7 +82,7 @@ function one(context: HttpContext): Route {
         }
         // The only row of the array, without its opening brace.
         const row = answer.rows.toString().slice(2, -1);
-        sendText(reply, `{${answerHead(query)},${row}`, headersOf(query, answer.state));
+        sendText(reply, answerHead(query).opening + row, headersOf(query, answer.state));
         metrics.answered(answer.state === 'computed' ? 'computed' : 'cached', timers.monotonicMs() - started);
         metrics.handled('http', name, 'ok');
       });
@@ -125,7 +125,7 @@ function batch(context: HttpContext): Route {
           sendProblem(context, name, request, reply, error);
           return;
         }
-        sendParts(reply, `{${answerHead(query)},"rows":`, answer.rows, '}', headersOf(query, null));
+        sendParts(reply, `${answerHead(query).opening}"rows":`, answer.rows, '}', headersOf(query, null));
         metrics.answered('batch', timers.monotonicMs() - started);
         metrics.handled('http', name, 'ok');
       });

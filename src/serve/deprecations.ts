@@ -1,7 +1,7 @@
 import type { Micros } from '../clock.ts';
 import type { Logger } from '../fleet/logger.ts';
 import { isDeprecated } from '../registry/resolve.ts';
-import type { View } from '../registry/view.ts';
+import type { Registry, View } from '../registry/view.ts';
 
 const DAY = 86_400e6;
 /** Pause between two warnings in the log about one version, in microseconds. */
@@ -14,14 +14,29 @@ export class Deprecations {
   readonly #warned = new WeakMap<View, Micros>();
   #day = Number.NaN;
   #today = '';
+  #registry: Registry | undefined;
+  #any = false;
 
   constructor(wallMicros: () => Micros, logger: Logger) {
     this.#wallMicros = wallMicros;
     this.#logger = logger;
   }
 
-  /** ISO date, UTC. */
-  get today(): string {
+  /** ISO date, UTC; some date where the registry deprecates nothing, for then it decides nothing. */
+  today(registry: Registry): string {
+    if (!this.#deprecates(registry)) return this.#today;
+    return this.#date();
+  }
+
+  #deprecates(registry: Registry): boolean {
+    if (registry !== this.#registry) {
+      this.#registry = registry;
+      this.#any = [...registry.views.values()].flat().some((view) => view.deprecated !== null);
+    }
+    return this.#any;
+  }
+
+  #date(): string {
     const day = Math.floor(this.#wallMicros() / DAY);
     if (day !== this.#day) {
       this.#day = day;
@@ -35,7 +50,7 @@ export class Deprecations {
    * @returns the date from which it is, if that has come
    */
   asked(view: View): string | undefined {
-    if (view.deprecated === null || !isDeprecated(view, this.today)) return undefined;
+    if (view.deprecated === null || !isDeprecated(view, this.#date())) return undefined;
     const now = this.#wallMicros();
     const last = this.#warned.get(view);
     if (last === undefined || now - last >= PAUSE) {

@@ -29,23 +29,31 @@ export interface FeatureServiceOptions {
 export function featureService(options: FeatureServiceOptions): FeatureService {
   const { registry, clock, serve, replies, timeoutMs } = options;
   const deprecations = new Deprecations(options.wallMicros, options.logger);
+  const viewOf = ({ view, version }: FeaturesRequest): View => {
+    const now = registry();
+    return resolveView(now, deprecations.today(now), view, version);
+  };
   return {
     resolve(request: FeaturesRequest): Query {
-      const view = viewOf(registry(), deprecations.today, request);
-      const { select, request: ofRequest } = resolveFeatures(view, request.features);
+      const { service, features, request: inputs } = request;
+      const view = service === undefined ? viewOf(request) : resolveService(registry(), only(service, request)).view;
+      const selection = resolveFeatures(view, features);
       const asOf = request.as_of === undefined ? null : parseTime(request.as_of);
       const position = request.position ?? null;
       return {
         view,
-        select,
+        select: selection.select,
         entityIds: request.entity_ids,
         timeoutMs: request.timeout_ms ?? timeoutMs,
         asOf,
         position,
         minPosition: request.min_position ?? 0,
-        request: requestPart(view, ofRequest, request, asOf === null && position === null ? clock : null),
-        service: request.service,
-        deprecated: deprecations.asked(view),
+        request:
+          view.request.length === 0 && inputs === undefined
+            ? undefined
+            : requestPart(view, selection.request, inputs, asOf === null && position === null ? clock : null),
+        service,
+        deprecated: view.deprecated === null ? undefined : deprecations.asked(view),
       };
     },
 
@@ -74,16 +82,13 @@ export function featureService(options: FeatureServiceOptions): FeatureService {
   };
 }
 
-/** The view that a request names, or that of the service which it names instead. */
-function viewOf(registry: Registry, today: string, { service, view, version, features }: FeaturesRequest): View {
-  if (service === undefined) return resolveView(registry, today, view, version);
-  if (view !== undefined || version !== undefined || features !== undefined) {
-    throw new HeadraceError(
-      'bad_request',
-      'a service names its view, version and features itself; leave these out, or leave out service',
-    );
-  }
-  return resolveService(registry, service).view;
+/** @throws HeadraceError `bad_request` where a request names a service and what that names itself */
+function only(service: string, { view, version, features }: FeaturesRequest): string {
+  if (view === undefined && version === undefined && features === undefined) return service;
+  throw new HeadraceError(
+    'bad_request',
+    'a service names its view, version and features itself; leave these out, or leave out service',
+  );
 }
 
 /**
@@ -93,10 +98,10 @@ function viewOf(registry: Registry, today: string, { service, view, version, fea
 function requestPart(
   view: View,
   wanted: number[] | null,
-  { request }: FeaturesRequest,
+  given: Record<string, unknown> | undefined,
   clock: Clock | null,
 ): RequestPart | undefined {
-  const inputs = request === undefined && view.request.length === 0 ? [] : readInputs(view, request);
+  const inputs = readInputs(view, given);
   const features = wanted ?? [...view.request.keys()];
   if (features.length === 0) return undefined;
   const askedAt = clock === null ? Number.NEGATIVE_INFINITY : clock.now();

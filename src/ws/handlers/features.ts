@@ -16,7 +16,7 @@ export function get(session: Session, message: ClientMessage<'get'>): void {
   session.refuseWhileDraining();
   limitIds(message.entity_ids, config);
   const query = service.features.resolve(message);
-  const head = `{"type":"result","id":${idText(message.id)},${answerHead(query)},"rows":`;
+  const head = `{"type":"result","id":${idText(message.id)}${answerHead(query).inside}`;
   const hot = service.features.hot(query);
   if (hot !== null) {
     session.send(`${head}[${hot}]}`);
