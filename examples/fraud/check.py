@@ -4,9 +4,9 @@
 
 For each fraud of the loaded weeks the engine that `make run EXAMPLE=fraud` started is asked for the features
 of all cards, or all merchants, at the moment when the fraud ended: of those that had none on that day the
-entity must be among the three of the highest `risk`. Then pandas alone, without anything of Headrace, computes each feature of some of those
-entities. Ends with status 1 where a fraud does not stand out, or where a value differs by more than 1e-9 of
-its size.
+entity must be among the three of the highest `risk`. Then pandas alone, without anything of Headrace,
+computes each feature of some of those entities. Ends with status 1 where a fraud does not stand out, or where
+a value differs by more than 1e-9 of its size.
 """
 
 import argparse

@@ -33,7 +33,7 @@ test.after(() => lab.close());
 
 const questions = [
   ...['ORD', 'ATL', 'LAX'].flatMap((entity_id) =>
-    ['v1', 'v2'].map((version) => ({ view: 'airport_delay', version, entity_id })),
+    ['v1', 'v2', 'v3'].map((version) => ({ view: 'airport_delay', version, entity_id })),
   ),
   ...['ORD-LAX', 'ATL-ORD'].map((entity_id) => ({ view: 'route_delay', version: 'v1', entity_id })),
 ].flatMap((question) => MOMENTS.map((as_of) => ({ ...question, as_of })));
