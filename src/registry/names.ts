@@ -27,6 +27,9 @@ export function checkFeatureName(reader: Reader, entry: Entry): void {
   reader.report(entry.key, `${quote(entry.name)} means something else in an expression; call it otherwise`);
 }
 
+/** The version of the view that a service is compiled into. */
+export const SERVICE_VERSION = 'service';
+
 /** What a feature is called in a service that does not list it but needs it; no name that is declared looks like it. */
 export const hiddenName = (view: string, version: string, feature: string): string => `${view}@${version}:${feature}`;
 

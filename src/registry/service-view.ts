@@ -1,7 +1,7 @@
 /** Compiles a feature service into a view version of its own, made of versions of views. */
 import { inputsIn, mapNames } from './expression-tree.ts';
 import { LIMITS } from './grammar.ts';
-import { hiddenName, isHidden } from './names.ts';
+import { hiddenName, isHidden, SERVICE_VERSION } from './names.ts';
 import type { Reader } from './reader.ts';
 import type { ServiceDraft, ServiceItem } from './services.ts';
 import { didYouMean, listOf, quote } from './suggest.ts';
@@ -148,7 +148,7 @@ class Joiner {
     const features = [...listed, ...hidden];
     const places = new Map(features.map(({ name }, place) => [name, place]));
     return {
-      name: 'service',
+      name: SERVICE_VERSION,
       deprecated: null,
       broken: [],
       descriptions: this.#descriptions,

@@ -3,7 +3,7 @@ import { type Defaults, readDefaults } from './defaults.ts';
 import { parseDuration } from './durations.ts';
 import { type FeatureDraft, readFeatures } from './features.ts';
 import { DEFAULTS, GRAMMAR, LIMITS } from './grammar.ts';
-import { checkName } from './names.ts';
+import { checkName, SERVICE_VERSION } from './names.ts';
 import type { Place } from './problems.ts';
 import type { PythonFunctions } from './python-functions.ts';
 import type { Entry, Reader } from './reader.ts';
@@ -105,6 +105,8 @@ function readVersions(
   }
   return entries.map((item) => {
     checkName(reader, item.key, item.name);
+    if (item.name === SERVICE_VERSION)
+      reader.report(item.key, 'service is what the version of a service is called; call this otherwise');
     const record = reader.record(item, GRAMMAR.version) ?? new Map<string, Entry>();
     const base = record.get('extends');
     const name = base && reader.text(base.value, "another version's name");

@@ -2,7 +2,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { HeadraceError } from '../../src/errors.ts';
 import { parseRegistry } from '../../src/registry/load.ts';
-import { resolveFeatures, resolveView } from '../../src/registry/resolve.ts';
+import { isDeprecated, resolveFeatures, resolveView } from '../../src/registry/resolve.ts';
 import { COUNT, registryText } from './registry-text.ts';
 
 const MEAN = 'mean: { type: statistical, source: orders, field: price, aggregation: mean, window: 1d }';
@@ -29,6 +29,24 @@ function refused(code: string, fragment: string, run: () => unknown): void {
 test('a version left out is the last listed', () => {
   assert.is(resolveView(two, TODAY, 'shopper').version, 'v2');
   assert.is(resolveView(two, TODAY, 'shopper', 'v1').version, 'v1');
+});
+
+test('a deprecated version must be named, from its date on, unless all are deprecated', () => {
+  const registry = parseRegistry(
+    `${registryText([COUNT])}      v2: { extends: v1, deprecated: 2026-07-01 }\n      v3: { extends: v1, deprecated: 2026-06-15 }\n`,
+    'three.yaml',
+  );
+  const versionOn = (today: string): string => resolveView(registry, today, 'shopper').version;
+  assert.is(versionOn('2026-06-14'), 'v3');
+  assert.is(versionOn('2026-06-15'), 'v2');
+  assert.is(versionOn('2026-07-01'), 'v1');
+  const v3 = resolveView(registry, '2027-01-01', 'shopper', 'v3');
+  assert.is(v3.deprecated, '2026-06-15');
+  assert.is(isDeprecated(v3, '2026-06-14'), false);
+  assert.is(isDeprecated(v3, '2026-06-15'), true);
+  assert.is(v3.hash, resolveView(registry, TODAY, 'shopper', 'v1').hash, 'the definition is the same');
+  const all = parseRegistry(registryText([COUNT]).replace('v1:', 'v1:\n        deprecated: 2026-01-01'), 'all.yaml');
+  assert.is(resolveView(all, TODAY).version, 'v1');
 });
 
 test('a view may be left out where there is one', () => {
