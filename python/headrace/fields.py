@@ -81,6 +81,8 @@ def lay_fields(words: Words, columns: Sequence[Column], truths: Mapping[str, Tru
     rows = words.shape[1] - 1
     values = np.empty(len(columns) * rows + 1)
     values[-1] = 0.0
+    if rows == 0:
+        return FieldLine(values, len(columns), rows, words, None)
     for i, column in enumerate(columns):
         part = values[i * rows : (i + 1) * rows]
         if column.kind == "field":

@@ -248,14 +248,14 @@ def gather(reading: Reading, asked: Asked) -> Gathered:
             tiled = [s for s in reading.tileable if ranks[limits[s][1]] - ranks[limits[s][0]] > TILED]
         if tiled:
             long.append((i, parts, tiled))
-        if tiled or (reading.reached and parts) or (reading.peeks and len(parts) > 1):
+        if tiled or (reading.reached and parts):
             bound = _first_bound(reading, parts, places, bounds, tiled, as_of)
             begins = [bisect_left(part[1], bound, part[2], part[3]) for part in parts]
-        elif reading.peeks and parts:
-            found = places[0]
-            for start, stop in peeks:
-                if found[start] < found[stop] <= begins[0]:
-                    begins[0] = found[stop] - 1
+        elif peeks:
+            for at, found in enumerate(places):
+                for start, stop in peeks:
+                    if found[start] < found[stop] <= begins[at]:
+                        begins[at] = found[stop] - 1
         begun = sum(begins)
         size = max(ranks[last] - begun, 0)
         end, shift = ranks[last], total - begun

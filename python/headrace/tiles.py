@@ -17,7 +17,7 @@ from headrace.predicates import Truth
 from headrace.rows import FAR, POSITION, TIME, Rows, Words
 from headrace.segments import Floats, Indexes
 
-PER_WINDOW: Final = 256
+PER_WINDOW: Final = 512
 """A window has at least so many whole tiles, nearly, and at most twice as many."""
 
 SLACK: Final = 4
@@ -153,24 +153,30 @@ class Fold:
         for window in windows:
             first, stop = _whole(window)
             ends += [(window.start, first << window.shift), (stop << window.shift, window.stop)]
-        edges = self._describe([self._filtered(*end) for end in ends], None, need)
+        needs = [need if column.kind == "field" else Need() for column in self._columns]
+        edges = self._describe([self._filtered(*end) for end in ends], None, needs)
         pieces: list[Floats] = []
-        sizes: list[int] = []
         for i, window in enumerate(windows):
             table, known = self._tiles(window)
             for column in window.columns:
                 tiles = table[known.index(self._columns[column])]
-                parts = np.concatenate(
-                    (edges[:, column, 2 * i, None], tiles, edges[:, column, 2 * i + 1, None]), axis=1
-                )
-                parts = parts[:, parts[N] > 0.0]
-                pieces.append(parts)
-                sizes.append(parts.shape[1])
+                pieces += [
+                    edges[:, column, 2 * i : 2 * i + 1],
+                    tiles,
+                    edges[:, column, 2 * i + 1 : 2 * i + 2],
+                ]
+        parts = np.concatenate(pieces, axis=1)
+        sizes = np.array([piece.shape[1] for piece in pieces]).reshape(-1, 3).sum(axis=1)
+        filled = parts[N] > 0.0
+        if not filled.all():
+            sizes = np.add.reduceat(filled, np.cumsum(sizes) - sizes, dtype=np.int64)
+            parts = parts[:, filled]
+        if sizes.all():
+            return merge(parts, sizes, need)
         merged = np.full((SIZE, len(sizes)), np.nan)
-        merged[N] = merged[SUM] = 0.0
-        filled = np.flatnonzero(sizes)
-        if len(filled):
-            merged[:, filled] = merge(np.concatenate(pieces, axis=1), np.array(sizes)[filled], need)
+        merged[: SUM + 1] = 0.0
+        if parts.shape[1]:
+            merged[:, sizes > 0] = merge(parts, sizes[sizes > 0], need)
         return merged
 
     def _filtered(self, start: int, stop: int) -> Words:
@@ -180,7 +186,7 @@ class Fold:
             words = words[:, np.append(np.flatnonzero(self._truths[self._key](words[:, :known])), known)]
         return words
 
-    def _describe(self, pieces: list[Words], limits: Indexes | None, need: Need) -> Floats:
+    def _describe(self, pieces: list[Words], limits: Indexes | None, needs: Sequence[Need]) -> Floats:
         """Return a table of shape ``(SIZE, columns, pieces)``; limits cut up a single piece."""
         if limits is None:
             limits = np.cumsum([0, *(piece.shape[1] - 1 for piece in pieces)])
@@ -191,8 +197,8 @@ class Fold:
         count = len(self._columns)
         lows = np.concatenate([line.place(column, limits[:-1]) for column in range(count)])
         highs = np.concatenate([line.place(column, limits[1:]) for column in range(count)])
-        times = line.times() if need.times else words[TIME]
-        return describe(line.values, times, lows, highs, [need]).reshape(SIZE, count, -1)
+        times = line.times() if any(need.times for need in needs) else words[TIME]
+        return describe(line.values, times, lows, highs, needs).reshape(SIZE, count, -1)
 
     def _tiles(self, window: LongWindow) -> tuple[NDArray[np.float64], list[Column]]:
         """Return the tables of whole tiles, shape ``(columns, SIZE, tiles)``, and their columns."""
@@ -230,6 +236,7 @@ class Fold:
         """Compute tiles: those that are stale of the tiles from `first` on."""
         edges = np.flatnonzero(np.diff(stale, prepend=False, append=False)).tolist()
         wanted, self._columns = self._columns, grid.columns
+        needs = [ALL if column.kind == "field" else Need() for column in grid.columns]
         for low, high in zip(edges[::2], edges[1::2], strict=True):
             limits = np.arange(first + low, first + high + 1) << grid.shift
             words = self._read(int(limits[0]), int(limits[-1]))
@@ -241,7 +248,7 @@ class Fold:
                 kept = np.flatnonzero(self._truths[self._key](words[:, :-1]))
                 words = words[:, np.append(kept, words.shape[1] - 1)]
             places = words[TIME, :-1].searchsorted(limits)
-            tables[:, :, low:high] = self._describe([words], places, ALL).transpose(1, 0, 2)
+            tables[:, :, low:high] = self._describe([words], places, needs).transpose(1, 0, 2)
         self._columns = wanted
 
     def _keep(self, keys: tuple[int, str], grid: Grid) -> None:
