@@ -30,12 +30,16 @@ Read: TypeAlias = Callable[[int, int], Words]
 class Grid:
     """The tiles of one entity, length and filter, over some columns; part of what `Rows` keeps."""
 
-    __slots__ = ("columns", "first", "fresh", "positions", "shift", "tables")
+    __slots__ = ("columns", "first", "fresh", "positions", "shift", "tables", "truths")
 
-    def __init__(self, shift: int, columns: Sequence[Column], first: int, stop: int) -> None:
+    def __init__(
+        self, shift: int, columns: Sequence[Column], truths: Mapping[str, Truth], first: int, stop: int
+    ) -> None:
         """Make room for the tiles with numbers from `first` to `stop`, none of them computed."""
         self.shift = shift
         self.columns = list(columns)
+        self.truths = truths
+        """The filters that columns name: another plan, which has not these, may have to compute the tiles."""
         self.first = first
         self.fresh = np.zeros(stop - first, np.bool_)
         self.positions = np.zeros(stop - first, np.int64)
@@ -58,18 +62,18 @@ class Grid:
         places = (times >> self.shift) - self.first
         self.fresh[places[(places >= 0) & (places < len(self.fresh))]] = False
 
-    def moved(self, columns: Sequence[Column], first: int, stop: int) -> "Grid":
+    def moved(self, columns: Sequence[Column], truths: Mapping[str, Truth], first: int, stop: int) -> "Grid":
         """Return a grid with room for other tiles and columns, and the same tiles as far as it has them."""
         if set(columns) - set(self.columns):
             both = [*self.columns, *(column for column in columns if column not in self.columns)]
-            return Grid(self.shift, both, first, stop)
+            return Grid(self.shift, both, {**self.truths, **truths}, first, stop)
         end = self.first + len(self.fresh)
         if self.first <= first and stop <= end:
             return self
         low, high = min(first, self.first), max(stop, end)
         if high - low > SLACK * (stop - first):
             low, high = first, stop
-        grid = Grid(self.shift, self.columns, low, high)
+        grid = Grid(self.shift, self.columns, self.truths, low, high)
         start, until = max(low, self.first), min(high, end)
         if start < until:
             here, there = slice(start - low, until - low), slice(start - self.first, until - self.first)
@@ -207,9 +211,9 @@ class Fold:
         kept = self._rows.grids.get(self._local, {})
         known = kept.get(keys)
         if isinstance(known, Grid):
-            grid = known.moved(self._columns, first, stop)
+            grid = known.moved(self._columns, self._truths, first, stop)
         else:
-            grid = Grid(window.shift, self._columns, first, stop)
+            grid = Grid(window.shift, self._columns, self._truths, first, stop)
         here = slice(first - grid.first, stop - grid.first)
         usable = grid.fresh[here] & (grid.positions[here] <= self._fence)
         if usable.all():
@@ -235,7 +239,7 @@ class Fold:
     ) -> None:
         """Compute tiles: those that are stale of the tiles from `first` on."""
         edges = np.flatnonzero(np.diff(stale, prepend=False, append=False)).tolist()
-        wanted, self._columns = self._columns, grid.columns
+        wanted, self._columns, self._truths = (self._columns, self._truths), grid.columns, grid.truths
         needs = [ALL if column.kind == "field" else Need() for column in grid.columns]
         for low, high in zip(edges[::2], edges[1::2], strict=True):
             limits = np.arange(first + low, first + high + 1) << grid.shift
@@ -249,7 +253,7 @@ class Fold:
                 words = words[:, np.append(kept, words.shape[1] - 1)]
             places = words[TIME, :-1].searchsorted(limits)
             tables[:, :, low:high] = self._describe([words], places, needs).transpose(1, 0, 2)
-        self._columns = wanted
+        self._columns, self._truths = wanted
 
     def _keep(self, keys: tuple[int, str], grid: Grid) -> None:
         self._rows.keep(self._local, keys, grid)
