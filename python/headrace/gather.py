@@ -396,13 +396,25 @@ def _crossing(parts: Sequence[Part], lows: list[int], highs: list[int], leave: i
 
     Of a window with a filter these are also rows that the filter does not take.
     """
-    count = sum(highs) - sum(lows)
-    if count > TILED:
-        return nth_time(parts, lows, count - TILED) + leave
-    wanted = TILED + 1 - count
-    if sum(part[3] for part in parts) - sum(highs) < wanted:
-        return FAR
-    return nth_time(parts, highs, wanted) + enter
+    long = sum(highs) - sum(lows) > TILED
+    while True:
+        count = sum(highs) - sum(lows)
+        # It cannot be before so many rows have left or entered; by then others may have done the contrary.
+        if long:
+            moment = nth_time(parts, lows, count - TILED) + leave
+        elif sum(part[3] for part in parts) - sum(highs) > TILED - count:
+            moment = nth_time(parts, highs, TILED + 1 - count) + enter
+        else:
+            return FAR
+        lows = _places(parts, lows, moment - leave)
+        highs = _places(parts, highs, moment - enter)
+        if (sum(highs) - sum(lows) > TILED) != long:
+            return moment
+
+
+def _places(parts: Sequence[Part], lows: list[int], until: int) -> list[int]:
+    """Return where in each part, from a place on, the rows after a timestamp begin."""
+    return [bisect_left(part[1], until + 1, low, part[3]) for part, low in zip(parts, lows, strict=True)]
 
 
 def nth_time(parts: Sequence[Part], lows: Sequence[int], n: int) -> int:
