@@ -19,7 +19,17 @@ from headrace.shards import Needs, Shards
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from registries import SECOND, SPAN, TEXTS, Stream, random_plan, random_stream
+from registries import (
+    SECOND,
+    SOURCES,
+    SPAN,
+    TEXTS,
+    Stream,
+    plan_of,
+    random_plan,
+    random_stream,
+    statistical,
+)
 
 SHARDS = 3
 SEEDS = st.integers(0, 2**32 - 1)
@@ -149,3 +159,28 @@ def test_nothing_changes_before_valid_until(numbers: tuple[int, int], seed: int,
             for moment in (last, int(rng.integers(as_of, last + 1))):
                 then = owner.ask(code, moment)
                 assert_same(plan, then, now)
+
+
+@settings(max_examples=15, deadline=None)
+@given(seed=SEEDS)
+def test_rows_that_a_filter_leaves_out_change_no_bits_before_valid_until(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    features = [statistical(rng, name, name) for name in ("sum", "mean", "std", "skew")]
+    for feature in features:
+        feature["source"], feature["field"] = SOURCES[0], "delay"
+        feature["where"] = ["==", ["field", "carrier"], ["text", "AA"]]
+        feature["window"] = {"time": 100 * SECOND}
+    plan, stream = plan_of(features), random_stream(rng, 60, 1)
+    stream.sources[:] = 0
+    code = np.zeros(1, np.int32)
+    # From one form of a window's sums to the other: about every second window has more rows.
+    with tiled((10, 4)):
+        owner = load(rng, plan, stream, len(stream))
+        as_of = 0
+        while True:
+            now = owner.ask(code, as_of)
+            until = int(now.valid_until[0])
+            if until == NULL_I8:
+                return
+            assert_same(plan, owner.ask(code, until - 1), now)
+            as_of = until

@@ -1,14 +1,13 @@
 """Order statistics against pandas and SciPy, and the same bits alone and among many."""
 
 import numpy as np
-import pandas as pd
 import pytest
 from headrace.orders import ORDERS, SORTED_MAX, OrderPlan, compute_orders
 from headrace.plan import PlanFeature
 from headrace.segments import Floats, Segments
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import entropy
+from oracles import order_statistic
 from stretches import asked, close, random_stretches
 
 FEATURES: list[PlanFeature] = [
@@ -39,23 +38,6 @@ def line(*values: float) -> Segments:
     return Segments(np.array([*values, np.nan]), times, np.array([[0]]), np.array([[len(values)]]))
 
 
-def oracle(feature: PlanFeature, values: pd.Series) -> float:
-    aggregation = feature["aggregation"]
-    counts = values.value_counts()
-    if aggregation == "median":
-        return float(values.median())
-    if aggregation == "quantile":
-        return float(values.quantile(feature["q"]))
-    if aggregation == "nunique":
-        return float(values.nunique())
-    if aggregation == "mode":
-        return float(values.mode().iloc[0]) if len(values) else np.nan
-    if aggregation == "entropy":
-        return float(entropy(counts)) if len(values) else np.nan
-    rank = feature["rank"]
-    return float(counts.iloc[rank - 1] / len(values)) if rank <= len(counts) else np.nan
-
-
 def test_every_aggregation_is_asked() -> None:
     assert {feature["aggregation"] for feature in FEATURES} == set(ORDERS)
 
@@ -71,7 +53,7 @@ def test_equal_pandas_and_scipy(seed: int, entities: int, rows: int) -> None:
         for window in range(2):
             for entity in range(entities):
                 values = stretched.frame(window, entity)["value"]
-                wanted = oracle(feature, values)
+                wanted = order_statistic(feature, values)
                 scale = float(values.abs().max()) if feature["aggregation"] in ("median", "quantile") else 0.0
                 assert close(out[row * 2 + window, entity], wanted, scale), feature
 

@@ -1,7 +1,6 @@
 """Functions of time against pandas, the same bits alone and among many, and when they move on."""
 
 import math
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,6 +11,7 @@ from headrace.segments import Floats, Indexes, Segments
 from headrace.series import SERIES, SeriesPlan, compute_series
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from oracles import terms_of_time, time_series
 from stretches import SECOND, Stretched, asked, close, random_stretches
 
 WINDOW = {"time": 1000 * SECOND}
@@ -61,71 +61,6 @@ def run(
     return out, valid_until
 
 
-def oracle(feature: PlanFeature, rows: pd.DataFrame, end: int) -> float:
-    function = feature["function"]
-    times, seconds = rows["time"], (rows["time"] - end) / SECOND
-    values = rows["value"] if "field" in feature else pd.Series(1.0, rows.index)
-    n, unit = len(rows), feature.get("per", SECOND) / SECOND
-    if function == "rate":
-        return float(values.sum() / (feature["window"]["time"] / SECOND / unit))
-    if function == "decayed_sum":
-        at = math.floor(end / feature["step"]) * feature["step"]
-        return math.fsum(
-            value * 0.5 ** (max(0, at - time) / feature["half_life"])
-            for value, time in zip(values, times, strict=True)
-        )
-    if n == 0:
-        return math.nan
-    if function == "ewma":
-        half_life: Any = pd.Timedelta(feature["half_life"], "us")
-        return float(values.ewm(halflife=half_life, times=pd.to_datetime(times, unit="us")).mean().iloc[-1])
-    if function == "velocity":
-        return float((values.diff() / (seconds.diff() / unit)).iloc[-1])
-    if function == "acceleration":
-        velocities = values.diff() / (seconds.diff() / unit)
-        middles = (seconds + seconds.shift()) / 2 / unit
-        return float((velocities.diff() / middles.diff()).iloc[-1])
-    if function == "autocorrelation":
-        lag = feature["lag"]
-        if values[lag:].nunique() < 2 or values[:-lag].nunique() < 2:
-            return math.nan
-        return float(values.autocorr(lag))
-    if function in ("time_since_last", "time_since_first"):
-        time = times.iloc[-1 if function == "time_since_last" else 0]
-        return float(math.floor((end - time) / feature["step"]) * feature["step"] / SECOND)
-    if function == "duration":
-        return float(seconds.iloc[-1] - seconds.iloc[0]) if n > 1 else 0.0
-    if function == "mean_gap":
-        return float(np.mean(np.diff(times)) / SECOND) if n > 1 else math.nan
-    if function == "burst":
-        recent = feature["recent"]
-        now = int((times > end - recent).sum())
-        rest = (n - now) / (feature["window"]["time"] - recent)
-        return now / recent / rest if rest else math.nan
-    assert function == "anomaly_score"
-    deviation = 1.4826 * (values - values.median()).abs().median()
-    return float((values.iloc[-1] - values.median()) / deviation) if deviation else math.nan
-
-
-def scale(feature: PlanFeature, rows: pd.DataFrame) -> float:
-    """Greatest of the terms that a sum or a difference is made of, in the units of the result."""
-    if not len(rows):
-        return 0.0
-    terms = float(rows["value"].abs().max())
-    if feature["function"] in ("ewma", "rate", "decayed_sum"):
-        return terms * len(rows)
-    if feature["function"] == "autocorrelation":
-        return 1.0
-    if feature["function"] in ("velocity", "acceleration"):
-        gaps = rows["time"].diff().tail(2) / feature.get("per", SECOND)
-        least = float(gaps[gaps > 0].min())
-        # The oracle's gaps are differences of seconds in floats.
-        return (
-            terms / least * max(1.0, 1 / least) * max(1.0, SECOND / least / feature.get("per", SECOND) / 1e3)
-        )
-    return 0.0
-
-
 def test_every_function_is_asked() -> None:
     assert {feature["function"] for feature in FEATURES} == set(SERIES)
 
@@ -144,9 +79,9 @@ def test_equal_pandas(seed: int, entities: int, rows: int) -> None:
         for window in range(2):
             for entity in range(entities):
                 frame = stretched.frame(window, entity)
-                wanted = oracle(feature, frame, stretched.end)
+                wanted = time_series(feature, frame, stretched.end)
                 found = out[row * 2 + window, entity]
-                assert close(found, wanted, scale(feature, frame)), (feature, found, wanted)
+                assert close(found, wanted, terms_of_time(feature, frame)), (feature, found, wanted)
 
 
 @settings(max_examples=60, deadline=None)
