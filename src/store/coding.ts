@@ -2,37 +2,36 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { HeadraceError } from '../errors.ts';
 import type { CodedColumn, DictionaryDelta } from './log-row.ts';
+import { TextCodes } from './text-codes.ts';
 
 /** One append-only dictionary. Values past `durable` belong to the transaction under way. */
 class CodeTable {
   readonly name: string;
-  readonly values: string[];
-  readonly #codes: Map<string, number>;
+  readonly #codes: TextCodes;
   durable: number;
 
   constructor(name: string, values: string[]) {
     this.name = name;
-    this.values = values;
-    this.#codes = new Map(values.map((value, code) => [value, code]));
+    this.#codes = new TextCodes(values);
     this.durable = values.length;
   }
 
+  get values(): readonly string[] {
+    return this.#codes.values;
+  }
+
   codeOf(value: string): number | undefined {
-    return this.#codes.get(value);
+    const code = this.#codes.codeOf(value);
+    return code < 0 ? undefined : code;
   }
 
   /** The code of a value, given now where it has none. */
   give(value: string): number {
-    let code = this.#codes.get(value);
-    if (code === undefined) {
-      code = this.values.push(value) - 1;
-      this.#codes.set(value, code);
-    }
-    return code;
+    return this.#codes.give(value);
   }
 
   rollback(): void {
-    for (const value of this.values.splice(this.durable)) this.#codes.delete(value);
+    this.#codes.truncate(this.durable);
   }
 }
 
@@ -46,11 +45,13 @@ export class CodeTables {
   constructor(db: DatabaseSync) {
     this.#insert = db.prepare('INSERT INTO dictionary (name, code, value) VALUES (?, ?, ?)');
     const all = new Map<string, string[]>();
-    for (const row of db.prepare('SELECT name, value FROM dictionary ORDER BY name, code').iterate()) {
-      const name = row['name'] as string;
+    const entries = db.prepare('SELECT name, value FROM dictionary ORDER BY name, code');
+    // There may be millions: an array a row is made in less time than an object.
+    entries.setReturnArrays(true);
+    for (const [name, value] of entries.iterate() as unknown as Iterable<[string, string]>) {
       const values = all.get(name);
-      if (values === undefined) all.set(name, [row['value'] as string]);
-      else values.push(row['value'] as string);
+      if (values === undefined) all.set(name, [value]);
+      else values.push(value);
     }
     for (const [name, values] of all) this.#tables.set(name, new CodeTable(name, values));
   }

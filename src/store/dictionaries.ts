@@ -4,22 +4,18 @@
  */
 import type { DictionaryDelta } from './log-row.ts';
 import type { LogState } from './store.ts';
-
-interface Mirror {
-  values: string[];
-  codes: Map<string, number>;
-}
+import { TextCodes } from './text-codes.ts';
 
 export class Dictionaries {
-  readonly #mirrors = new Map<string, Mirror>();
+  readonly #mirrors = new Map<string, TextCodes>();
 
   constructor(dictionaries: LogState['dictionaries']) {
-    for (const { name, values } of dictionaries) this.apply({ name, from: 0, values });
+    for (const { name, values } of dictionaries) this.#mirrors.set(name, new TextCodes(values));
   }
 
   /** @param name `@ENTITY` or `SOURCE.FIELD`. @returns −1 for a value that the log has not seen */
   codeOf(name: string, value: string): number {
-    return this.#mirrors.get(name)?.codes.get(value) ?? -1;
+    return this.#mirrors.get(name)?.codeOf(value) ?? -1;
   }
 
   valueOf(name: string, code: number): string | undefined {
@@ -31,15 +27,12 @@ export class Dictionaries {
   }
 
   /** New entries of a commit; in the order of the commits. */
-  apply({ name, from, values }: DictionaryDelta): void {
+  apply({ name, values }: DictionaryDelta): void {
     let mirror = this.#mirrors.get(name);
     if (mirror === undefined) {
-      mirror = { values: [], codes: new Map() };
+      mirror = new TextCodes();
       this.#mirrors.set(name, mirror);
     }
-    for (const [i, value] of values.entries()) {
-      mirror.values[from + i] = value;
-      mirror.codes.set(value, from + i);
-    }
+    for (const value of values) mirror.give(value);
   }
 }
