@@ -138,7 +138,7 @@ def compute(
     valid_until.fill(FAR)
     event_time = np.empty(n, np.int64)
     event_time.fill(-FAR)
-    called = Called()
+    called: Called | None = None
     if n:
         asked = Asked(shards, codes, as_of, fence)
         with np.errstate(all="ignore"):
@@ -154,6 +154,8 @@ def compute(
         valid_until[valid_until == FAR] = NULL_I8
     if n != 1 or event_time.item() == -FAR:
         event_time[event_time == -FAR] = NULL_I8
+    if called is None:
+        return Values(features, valid_until, event_time)
     return Values(features, valid_until, event_time, called.texts, called.failures)
 
 

@@ -127,7 +127,7 @@ class Reading:
         """Windows of which only the newest row is read."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Asked:
     """Whose values are asked for, and of which moment."""
 

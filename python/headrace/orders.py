@@ -92,6 +92,9 @@ def compute_orders(plan: OrderPlan, segments: Segments, out: Floats, texts: Text
             _sketch(accuracy, shares, segments, window, out)
         if not orders.quantiles and not orders.runs:
             continue
+        if len(out[0]) == 1 and not orders.runs:
+            _quantiles_of_one(orders.quantiles, segments, window, out)
+            continue
         line = lay_out(segments, window)
         if line is None:
             continue
@@ -109,25 +112,44 @@ def sort_line(values: Floats, line: Line, shares: list[float] | None) -> None:
     """Sort each stretch of a line in place; with `shares` only as far as their quantiles need it."""
     # A sort a stretch is several times faster than one sort of all by (stretch, value).
     for low, high in zip(line.starts.tolist(), line.ends.tolist(), strict=True):
-        last = high - low - 1
-        if shares is None or last < SORTED_MAX:
-            values[low:high].sort()
-        else:
-            below = [int(last * share) for share in shares]
-            values[low:high].partition(sorted({*below, *(min(place + 1, last) for place in below)}))
+        _sort(values[low:high], shares)
+
+
+def _sort(values: Floats, shares: list[float] | None) -> None:
+    last = len(values) - 1
+    if shares is None or last < SORTED_MAX:
+        values.sort()
+    else:
+        below = [int(last * share) for share in shares]
+        values.partition(sorted({*below, *(min(place + 1, last) for place in below)}))
+
+
+def _quantiles_of_one(quantiles: Shares, segments: Segments, window: int, out: Floats) -> None:
+    """Fill in the quantiles of a window of one entity."""
+    low, high = segments.lows.item(window, 0), segments.highs.item(window, 0)
+    if low == high:
+        return
+    values: Floats = segments.values[low:high].copy()
+    _sort(values, [share for _, share in quantiles])
+    for row, share in quantiles:
+        out[row, 0] = _quantile(values, share)
+
+
+def _quantile(values: Floats, share: float) -> float:
+    # For one entity plain numbers are faster than arrays of one, and the same steps give the same bits.
+    last = len(values) - 1
+    place = last * share
+    at = int(place)
+    value: float = values.item(at)
+    if place > at:
+        value += (values.item(at + 1) - value) * (place - at)
+    return value
 
 
 def quantile_of(values: Floats, line: Line, share: float) -> Floats:
     """Return a quantile of each stretch of a sorted line, linear between the two nearest values."""
     if len(line.starts) == 1:
-        # For one entity plain numbers are faster than arrays of one, and the same steps give the same bits.
-        last = len(values) - 1
-        place = last * share
-        at = int(place)
-        value = values.item(at)
-        if place > at:
-            value += (values.item(at + 1) - value) * (place - at)
-        return np.array((value,))
+        return np.array((_quantile(values, share),))
     places = (line.sizes - 1) * share
     whole = places.astype(np.int64)
     rest = places - whole
