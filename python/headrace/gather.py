@@ -40,6 +40,8 @@ class Filter:
     """Indexes into the selections of the reading."""
     chosen: slice | Indexes
     """The same, as what selects them from an array."""
+    cut: list[tuple[int, Span]]
+    """Those which do not just have the rows of a span of time."""
 
 
 @dataclass(slots=True)
@@ -65,7 +67,12 @@ class Reading:
     """What a plan reads of one source, made ready to gather."""
 
     def __init__(
-        self, source: str, entity: str, selections: Sequence[Selection], filters: Sequence[Filter]
+        self,
+        source: str,
+        entity: str,
+        columns: Sequence[int],
+        selections: Sequence[Selection],
+        filters: Sequence[Filter],
     ) -> None:
         """Lay out the limits of the windows.
 
@@ -73,6 +80,8 @@ class Reading:
         ----------
         source, entity
             Whose rows.
+        columns
+            Which rows of a matrix of words are read.
         selections
             The windows.
         filters
@@ -80,6 +89,7 @@ class Reading:
         """
         self.source = source
         self.entity = entity
+        self.columns = list(columns)
         self.selections = list(selections)
         self.filters = list(filters)
         spans = [selection.span for selection in selections]
@@ -152,7 +162,8 @@ class Gathered:
     """The rows of `n` entities, and what is known of their windows."""
 
     words: Words
-    """Rows side by side, entity after entity, shape ``(columns, rows + 1)``; the last column is a stop."""
+    """Rows side by side, entity after entity, shape ``(columns, rows + 1)``; the last column is a stop. Only
+    what the reading names is sure to be there."""
     lows: Indexes
     """Where each window begins among them, shape ``(selections, n)``; of no meaning where it was left to
     tiles."""
@@ -271,11 +282,8 @@ def gather(reading: Reading, asked: Asked) -> Gathered:
                 pieces += [part[0][:, low:high] for part, low, high in zip(parts, begins, ends, strict=True)]
             else:
                 pieces.append(_piece(parts, begins, ends, n == 1))
-    if n > 1 or not pieces:
-        fields = len(asked.shards.needs.sources[reading.source].fields)
-        pieces = [np.concatenate([*pieces, np.zeros((FIELDS + fields, 1), np.int64)], axis=1)]
     return Gathered(
-        pieces[0],
+        pieces[0] if n == 1 and pieces else _side_by_side(reading, asked.shards, pieces, total),
         _table(lows, n),
         _table(highs, n),
         _table(sizes, n),
@@ -283,6 +291,16 @@ def gather(reading: Reading, asked: Asked) -> Gathered:
         np.array(moments, np.int64),
         np.array(newests, np.int64),
     )
+
+
+def _side_by_side(reading: Reading, shards: Shards, pieces: list[Words], total: int) -> Words:
+    """Put rows together with a stop; columns that are not read are left as they happen to be."""
+    words = np.empty((FIELDS + len(shards.needs.sources[reading.source].fields), total + 1), np.int64)
+    words[:, total] = 0
+    if pieces:
+        for column in reading.columns:
+            np.concatenate([piece[column] for piece in pieces], out=words[column, :total])
+    return words
 
 
 def _table(numbers: list[int], n: int) -> Indexes:
@@ -314,11 +332,8 @@ def select(reading: Reading, which: int, gathered: Gathered, as_of: int) -> Sele
         np.cumsum(taken, out=before[1:])
         lows, highs = before[lows], before[highs]
         words = words[:, np.append(np.flatnonzero(taken), known)]
-    for window, s in enumerate(own.selections):
-        span = reading.selections[s].span
-        if own.truth is None and span.plain:
-            continue
-        times = words[TIME]
+    times = words[TIME]
+    for window, span in own.cut:
         if not span.plain:
             end = as_of - span.offset
             lows[window], highs[window] = newest_of(span, times, lows[window], highs[window], end)

@@ -322,5 +322,5 @@ def merge(parts: Floats, sizes: Indexes, need: Need) -> Floats:
 
 _ZERO: Final = np.zeros(1, np.int64)
 _NUMBERS: Final = np.arange(4096.0)
-_NONE: Final = (float("nan"),) * (SIZE - 3)
+_NONE: Final = [float("nan")] * (SIZE - 3)
 _EMPTY: Final = (0.0, 0.0, float("nan"), *_NONE)

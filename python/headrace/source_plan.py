@@ -14,7 +14,7 @@ from headrace.kernels import MomentPlan, Wanted, choice
 from headrace.orders import ORDERS, OrderPlan, compute_orders
 from headrace.plan import Plan, PlanFeature, PlanSource
 from headrace.predicates import Dictionary, Truth, compile_predicate
-from headrace.rows import Part
+from headrace.rows import TIME, Part
 from headrace.segments import Floats, Indexes
 from headrace.series import SeriesPlan, compute_series
 from headrace.shards import Needs
@@ -34,8 +34,8 @@ class FilterPlan:
     key: str
     spans: list[Span]
     offsets: Indexes
-    counts: list[tuple[int, int]] = field(default_factory=list)
-    """Counts of rows, as pairs of row of the result and window."""
+    counts: list[tuple[int, int, int | None]] = field(default_factory=list)
+    """Counts of rows: row of the result, window, and, where time alone decides, selection of the reading."""
     wanted: list[Wanted] = field(default_factory=list)
     peeks: list[tuple[int, int, int]] = field(default_factory=list)
     """Last values of windows that are not read whole: row of the result, row of words, window."""
@@ -134,9 +134,15 @@ class SourcePlan:
                 selections.append(self._sort(filter_plan, which, window, key))
             self._finish(filter_plan)
             indexes = list(range(first, len(selections)))
-            filters.append(Filter(self._truths.get(name), indexes, choice(indexes)))
+            cut = [(window, span) for window, span in enumerate(spans) if name or not span.plain]
+            filters.append(Filter(self._truths.get(name), indexes, choice(indexes), cut))
+            filter_plan.counts = [
+                (row, window, indexes[window] if spans[window].plain else None)
+                for row, window, _ in filter_plan.counts
+            ]
             self.filters.append(filter_plan)
-        self._reading = Reading(self.name, self._entity, selections, filters)
+        columns = [TIME, *self._columns.values()]
+        self._reading = Reading(self.name, self._entity, columns, selections, filters)
 
     def _sort(self, plan: FilterPlan, which: int, window: int, key: Key) -> Selection:
         """Sort the features of one window; say how it is to be read."""
@@ -148,7 +154,7 @@ class SourcePlan:
         for row, feature in members:
             function, field_name = _function(feature), feature.get("field")
             if function == "count" and field_name is None and not (name and span.plain):
-                plan.counts.append((row, window))
+                plan.counts.append((row, window, None))
                 deep = deep or not span.plain
             elif shallow:
                 newest = True
@@ -223,9 +229,8 @@ class SourcePlan:
         for which, plan in enumerate(self.filters):
             rows = select(self._reading, which, gathered, asked.as_of)
             selected.append(rows)
-            for row, window in plan.counts:
-                span, s = plan.spans[window], self._reading.filters[which].selections[window]
-                features[row] = gathered.counts[s] if span.plain else rows.highs[window] - rows.lows[window]
+            for row, window, s in plan.counts:
+                features[row] = rows.highs[window] - rows.lows[window] if s is None else gathered.counts[s]
             if not plan.columns:
                 continue
             line = lay_fields(rows.words, plan.columns, self._truths)
