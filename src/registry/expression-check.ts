@@ -37,27 +37,38 @@ const NOUNS = {
 } as const satisfies Record<Kind, string>;
 
 /**
- * Checks the kinds of all parts: none passes for another. Texts stand beside == and != only, one of the two in quotes;
- * times only inside the functions of time.
+ * Checks the kinds of all parts: none passes for another. Texts stand beside == and != only; times only inside the
+ * functions of time.
  *
  * @param kindOf the kind of what a name stands for; null where it is wrong itself, and everything made of it unknown
+ * @param textsAsCodes the texts of a name are codes of its own, so that no two names can be compared
  * @returns the kind of the whole, or null where it cannot be told
  */
-export function checkKinds(syntax: Syntax, kindOf: (name: string) => Kind | null, complain: Complain): Kind | null {
+export function checkKinds(
+  syntax: Syntax,
+  kindOf: (name: string) => Kind | null,
+  complain: Complain,
+  textsAsCodes = false,
+): Kind | null {
   if (!('operands' in syntax) && syntax.kind !== 'name') return syntax.kind;
   if (syntax.kind === 'name') return kindOf(syntax.name);
-  const kinds = syntax.operands.map((operand) => checkKinds(operand, kindOf, complain));
-  if (syntax.kind === 'operation') return checkOperation(syntax, kinds, complain);
+  const kinds = syntax.operands.map((operand) => checkKinds(operand, kindOf, complain, textsAsCodes));
+  if (syntax.kind === 'operation') return checkOperation(syntax, kinds, complain, textsAsCodes);
   const name = syntax.kind === 'calendar' ? syntax.function : syntax.kind;
   const kind = kinds[0] ?? 'time';
   if (kind !== 'time') complain({ at: syntax.operands[0].at, message: `${name} takes a time, found ${NOUNS[kind]}` });
   return name === 'is_weekend' ? 'bool' : 'number';
 }
 
-function checkOperation(syntax: Operation, kinds: (Kind | null)[], complain: Complain): Kind | null {
+function checkOperation(
+  syntax: Operation,
+  kinds: (Kind | null)[],
+  complain: Complain,
+  textsAsCodes: boolean,
+): Kind | null {
   const { operator, operands } = syntax;
   if ((operator === '==' || operator === '!=') && kinds.includes('text')) {
-    checkTexts(syntax, kinds, complain);
+    checkTexts(syntax, kinds, complain, textsAsCodes);
     return 'bool';
   }
   const spec = OPERATORS[operator];
@@ -72,17 +83,20 @@ function checkOperation(syntax: Operation, kinds: (Kind | null)[], complain: Com
   return spec.result === 'same' ? same : spec.result;
 }
 
-function checkTexts({ operator, operands, at }: Operation, kinds: (Kind | null)[], complain: Complain): void {
+function checkTexts(
+  { operator, operands, at }: Operation,
+  kinds: (Kind | null)[],
+  complain: Complain,
+  textsAsCodes: boolean,
+): void {
   const other = kinds.findIndex((kind) => kind !== 'text');
   const kind = kinds[other];
   if (kind != null) {
     const message = `${operator} compares two of a kind, found a text and ${NOUNS[kind]}; put the other in quotes too`;
     complain({ at: operands[other]!.at, message });
-  } else if (other === -1 && !operands.some((operand) => operand.kind === 'text')) {
-    complain({
-      at,
-      message: `${operator} compares a text with one in quotes, found two names; write x ${operator} 'abc'`,
-    });
+  } else if (textsAsCodes && other === -1 && operands.every((operand) => operand.kind === 'name')) {
+    const message = `${operator} compares a text of an event with one in quotes, found two names; write x ${operator} 'abc'`;
+    complain({ at, message });
   }
 }
 

@@ -42,7 +42,7 @@ function checkWhere(reader: Reader, { syntax, placeOf }: ExpressionDraft, source
     const type = fields.get(name);
     return type == null ? null : FIELD_KINDS[type];
   };
-  const kind = checkKinds(syntax, kindOf, (complaint) => complaints.push(complaint));
+  const kind = checkKinds(syntax, kindOf, (complaint) => complaints.push(complaint), true);
   if (kind !== null && kind !== 'bool') {
     complaints.push({ at: 0, message: 'where must be true or false of an event; compare, as in amount > 100' });
   }

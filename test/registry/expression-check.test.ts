@@ -6,12 +6,13 @@ import type { OutputType } from '../../src/registry/view.ts';
 
 const OUTPUTS: Record<string, OutputType> = { x: 'float64', n: 'int64', late: 'bool', gate: 'string', at: 'timestamp' };
 
-function check(text: string): { kind: string | null; complaints: Complaint[] } {
+function check(text: string, textsAsCodes = false): { kind: string | null; complaints: Complaint[] } {
   const complaints: Complaint[] = [];
   const kind = checkKinds(
     parseExpression(text),
     (name) => (name in OUTPUTS ? KINDS[OUTPUTS[name]!] : null),
     (complaint) => complaints.push(complaint),
+    textsAsCodes,
   );
   return { kind, complaints };
 }
@@ -50,14 +51,13 @@ test('numbers and truth values do not pass for each other', () => {
   }
 });
 
-test('texts are compared with texts in quotes, and nothing else', () => {
-  for (const text of ["gate == 'A1'", "'A1' != gate", "late and gate == 'A1'"]) {
+test('texts are compared with texts, and nothing else', () => {
+  for (const text of ["gate == 'A1'", "'A1' != gate", "late and gate == 'A1'", 'gate != gate']) {
     assert.equal(check(text), { kind: 'bool', complaints: [] }, text);
   }
   const wrong: [string, number, string][] = [
     ['gate == 1', 8, 'found a text and a number'],
     ['x != gate', 0, 'found a text and a number'],
-    ['gate == gate', 5, 'one in quotes'],
     ["gate < 'b'", 0, 'takes no text'],
     ["where(late, 'a', 'b')", 12, 'where takes no text'],
     ["coalesce(gate, 'a')", 9, 'coalesce takes no text'],
@@ -68,6 +68,16 @@ test('texts are compared with texts in quotes, and nothing else', () => {
     assert.is(first?.at, at, text);
     assert.ok(first!.message.includes(fragment), first!.message);
   }
+});
+
+test('texts that are codes of their name are compared with texts in quotes only', () => {
+  assert.equal(check("gate == 'A1'", true), { kind: 'bool', complaints: [] });
+  const { complaints } = check('late or gate == gate', true);
+  assert.equal(
+    complaints.map(({ at }) => at),
+    [13],
+  );
+  assert.match(complaints[0]!.message, 'one in quotes');
 });
 
 test('times stand inside the functions of time, and nowhere else', () => {
