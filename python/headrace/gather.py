@@ -200,13 +200,11 @@ def gather(reading: Reading, asked: Asked) -> Gathered:
     as_of, fence = asked.as_of, asked.fence
     stores, count = asked.shards.rows(reading.source, reading.entity), asked.shards.shard_count
     bounds = [as_of + shift for shift in reading.shifts]
-    limits, first, last = reading.limits, reading.first, reading.last
-    plain, stops = reading.plain, reading.stops
-    peeks = [limits[i] for i in reading.peeks]
+    last = reading.last
     pieces: list[Words] = []
-    lows: list[int] = []
-    highs: list[int] = []
-    sizes: list[int] = []
+    ranks: list[int] = []
+    begins: list[int] = []
+    firsts: list[int] = []
     moments: list[int] = []
     newests: list[int] = []
     long: list[tuple[int, list[Part], list[int]]] = []
@@ -215,82 +213,134 @@ def gather(reading: Reading, asked: Asked) -> Gathered:
     for i, code in enumerate(asked.codes.tolist()):
         rows = stores.get(code % count) if code >= 0 else None
         parts = rows.parts(code // count, bounds[0], fence) if rows is not None else []
-        until, newest = FAR, -FAR
         places: list[list[int]] = []
-        for part in parts:
-            _, times, low, end = part
-            found = [low := bisect_left(times, bound, low, end) for bound in bounds]
-            for start, stop, leave in plain:
-                a, b = found[start], found[stop]
-                if a < b:
-                    time = times[a] + leave
-                    if time < until:
-                        until = time
-                    time = times[b - 1]
-                    if time > newest:
-                        newest = time
-            for stop, enter in stops:
-                if found[stop] < end:
-                    until = min(until, times[found[stop]] + enter)
-            places.append(found)
-        for which, stop, enter in reading.filtered:
-            truth = reading.filters[which].truth
-            for part, found in zip(parts, places, strict=True):
-                if truth is not None and found[stop] < part[3]:
-                    at = oldest_match(part, found[stop], part[3], truth)
-                    until = min(until, part[1][at] + enter) if at >= 0 else until
-        if parts:
-            for start, stop, leave, enter in reading.crossings:
-                at_start, at_stop = ([found[limit] for found in places] for limit in (start, stop))
-                until = min(until, _crossing(parts, at_start, at_stop, leave, enter))
+        for _, times, low, end in parts:
+            places.append([low := bisect_left(times, bound, low, end) for bound in bounds])
+        until, newest = _moments(reading, parts, places)
         moments.append(until)
         newests.append(newest)
         if not parts:
-            ranks = [0] * len(bounds)
-            begins = [0]
+            own = [0] * len(bounds)
         elif len(parts) == 1:
-            ranks = places[0]
-            begins = [ranks[first]]
+            own = places[0]
         else:
-            ranks = [sum(pair) for pair in zip(*places, strict=True)]
-            begins = [found[first] for found in places]
+            own = [sum(pair) for pair in zip(*places, strict=True)]
         tiled: list[int] = []
-        if ranks[last] - ranks[reading.longest] > TILED:
-            tiled = [s for s in reading.tileable if ranks[limits[s][1]] - ranks[limits[s][0]] > TILED]
+        if own[last] - own[reading.longest] > TILED:
+            limits = reading.limits
+            tiled = [s for s in reading.tileable if own[limits[s][1]] - own[limits[s][0]] > TILED]
         if tiled:
             long.append((i, parts, tiled))
-        if tiled or (reading.reached and parts):
-            bound = _first_bound(reading, parts, places, bounds, tiled, as_of)
-            begins = [bisect_left(part[1], bound, part[2], part[3]) for part in parts]
-        elif peeks:
-            for at, found in enumerate(places):
-                for start, stop in peeks:
-                    if found[start] < found[stop] <= begins[at]:
-                        begins[at] = found[stop] - 1
-        begun = sum(begins)
-        size = max(ranks[last] - begun, 0)
-        end, shift = ranks[last], total - begun
-        for start, stop in limits:
-            low, high = ranks[start], ranks[stop]
-            sizes.append(high - low)
-            lows.append((begun if low < begun else low if low < end else end) + shift)
-            highs.append((begun if high < begun else high if high < end else end) + shift)
-        total += size
-        if size:
-            ends = [found[last] for found in places]
-            if n > 1 and len(parts) == 2 and _in_order(parts, begins, ends):
-                pieces += [part[0][:, low:high] for part, low, high in zip(parts, begins, ends, strict=True)]
+        starts = _begins(reading, parts, places, bounds, tiled, as_of)
+        begun = sum(starts)
+        ranks += own
+        begins.append(begun)
+        firsts.append(total)
+        if own[last] > begun:
+            total += own[last] - begun
+            stops = [found[last] for found in places]
+            if len(parts) == 1:
+                pieces.append(parts[0][0][:, begun : stops[0] + (n == 1)])
+            elif n > 1 and _in_order(parts, starts, stops):
+                pieces += [part[0][:, low:high] for part, low, high in zip(parts, starts, stops, strict=True)]
             else:
-                pieces.append(_piece(parts, begins, ends, n == 1))
+                pieces.append(_piece(parts, starts, stops, n == 1))
     return Gathered(
         pieces[0] if n == 1 and pieces else _side_by_side(reading, asked.shards, pieces, total),
-        _table(lows, n),
-        _table(highs, n),
-        _table(sizes, n),
+        *_limits(reading, ranks, begins, firsts),
         long,
         np.array(moments, np.int64),
         np.array(newests, np.int64),
     )
+
+
+def _moments(reading: Reading, parts: list[Part], places: list[list[int]]) -> tuple[int, int]:
+    """Return the next moment at which an entity's windows change, and their newest timestamp.
+
+    Of windows that are filtered or cut it is for :func:`select` to say which rows are in them, and so leave.
+    """
+    until, newest = FAR, -FAR
+    for (_, times, _, end), found in zip(parts, places, strict=True):
+        for start, stop, leave in reading.plain:
+            low, high = found[start], found[stop]
+            if low < high:
+                time = times[low] + leave
+                if time < until:
+                    until = time
+                time = times[high - 1]
+                if time > newest:
+                    newest = time
+        for stop, enter in reading.stops:
+            if found[stop] < end:
+                until = min(until, times[found[stop]] + enter)
+    for which, stop, enter in reading.filtered:
+        truth = reading.filters[which].truth
+        for part, found in zip(parts, places, strict=True):
+            if truth is not None and found[stop] < part[3]:
+                at = oldest_match(part, found[stop], part[3], truth)
+                until = min(until, part[1][at] + enter) if at >= 0 else until
+    if parts:
+        for start, stop, leave, enter in reading.crossings:
+            lows, highs = ([found[limit] for found in places] for limit in (start, stop))
+            until = min(until, _crossing(parts, lows, highs, leave, enter))
+    return until, newest
+
+
+def _begins(
+    reading: Reading,
+    parts: list[Part],
+    places: list[list[int]],
+    bounds: list[int],
+    tiled: list[int],
+    as_of: int,
+) -> list[int]:
+    """Return from where on the rows of each part are to be gathered."""
+    if tiled or (reading.reached and parts):
+        bound = _first_bound(reading, parts, places, bounds, tiled, as_of)
+        return [bisect_left(part[1], bound, part[2], part[3]) for part in parts]
+    begins = [found[reading.first] for found in places]
+    for i in reading.peeks:
+        start, stop = reading.limits[i]
+        for at, found in enumerate(places):
+            if found[start] < found[stop] <= begins[at]:
+                begins[at] = found[stop] - 1
+    return begins
+
+
+def _limits(
+    reading: Reading, ranks: list[int], begins: list[int], firsts: list[int]
+) -> tuple[Indexes, Indexes, Indexes]:
+    """Return where windows begin and end among the gathered rows, and how many rows each has.
+
+    Parameters
+    ----------
+    reading
+        What was gathered.
+    ranks
+        For each entity, how many of its rows lie before each of the limits.
+    begins
+        How many lie before those that were gathered.
+    firsts
+        Where these stand.
+    """
+    limits, last = reading.limits, reading.last
+    if len(begins) == 1:  # arrays of one cost more than plain numbers
+        begun, end = begins[0], ranks[last]
+        lows = [min(max(ranks[start], begun), end) - begun for start, _ in limits]
+        highs = [min(max(ranks[stop], begun), end) - begun for _, stop in limits]
+        sizes = [ranks[stop] - ranks[start] for start, stop in limits]
+        return _column(lows), _column(highs), _column(sizes)
+    table = np.array(ranks, np.int64).reshape(len(begins), -1).T
+    starts, stops = (table[[pair[side] for pair in limits]] for side in (0, 1))
+    before = np.array(begins, np.int64)
+    shifts = np.array(firsts, np.int64) - before
+    until = table[last]
+    lows_of, highs_of = (np.minimum(np.maximum(edge, before), until) + shifts for edge in (starts, stops))
+    return lows_of, highs_of, stops - starts
+
+
+def _column(numbers: list[int]) -> Indexes:
+    return np.array(numbers, np.int64).reshape(-1, 1)
 
 
 def _side_by_side(reading: Reading, shards: Shards, pieces: list[Words], total: int) -> Words:
@@ -301,12 +351,6 @@ def _side_by_side(reading: Reading, shards: Shards, pieces: list[Words], total: 
         for column in reading.columns:
             np.concatenate([piece[column] for piece in pieces], out=words[column, :total])
     return words
-
-
-def _table(numbers: list[int], n: int) -> Indexes:
-    """Return numbers, one entity's after the other's, as a table with a column an entity."""
-    table = np.array(numbers, np.int64)
-    return table.reshape(-1, 1) if n == 1 else np.ascontiguousarray(table.reshape(n, -1).T)
 
 
 def select(reading: Reading, which: int, gathered: Gathered, as_of: int) -> Selected:
