@@ -45,7 +45,8 @@ def statistic(feature: PlanFeature, column: Values, truth: Values) -> float:
         return order_statistic(feature, values)
     if aggregation in ("first", "last"):
         return float(values.iloc[0 if aggregation == "first" else -1]) if len(values) else math.nan
-    if aggregation in ("skew", "kurtosis") and len(values) > 3 and values.nunique() == 1:
+    least = {"skew": 3, "kurtosis": 4}.get(aggregation)
+    if least is not None and len(values) >= least and values.nunique() == 1:
         return 0.0
     return float(getattr(values, aggregation)())
 

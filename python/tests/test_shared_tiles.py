@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+
 from headrace.compute import CompiledPlan, compute
 from headrace.plan import Plan
 from headrace.shards import Needs, Shards
