@@ -19,6 +19,7 @@ export function compileVersion(view: ViewOptions, version: FlatVersion, sources:
     plan,
     features: plan.features.map(output),
     request: plan.request?.features.map(output) ?? [],
+    ...(version.unusedInputs.length === 0 ? {} : { unusedInputs: version.unusedInputs }),
     deprecated: version.deprecated,
     ttl: view.ttl,
     exact: view.exact,

@@ -147,6 +147,7 @@ class Joiner {
     const hidden = [...this.#stored.values()].filter(({ name }) => isHidden(name));
     const features = [...listed, ...hidden];
     const places = new Map(features.map(({ name }, place) => [name, place]));
+    const inputs = [...this.#inputs.values()].map(({ input }) => input);
     return {
       name: SERVICE_VERSION,
       deprecated: null,
@@ -155,8 +156,17 @@ class Joiner {
       features,
       order: [...this.#stored.keys()].map((name) => places.get(name)!),
       request: [...this.#request.values()],
-      inputs: [...this.#inputs.values()].map(({ input }) => input),
+      inputs,
+      unusedInputs: this.#unused(inputs),
     };
+  }
+
+  /** What the views of the service declare besides; of one name with two types the first, since nothing reads it. */
+  #unused(used: RequestInput[]): RequestInput[] {
+    const declared = this.#targets.flatMap(({ version }) => [...version.inputs, ...version.unusedInputs]);
+    const first = new Map(declared.toReversed().map((input) => [input.name, input]));
+    for (const { name } of used) first.delete(name);
+    return [...first.values()].reverse();
   }
 
   /** @returns whether it is there: where it is wrong itself it is not */

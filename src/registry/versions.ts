@@ -4,6 +4,7 @@ import { LIMITS } from './grammar.ts';
 import type { Reader } from './reader.ts';
 import { type Settled, Settler } from './settle.ts';
 import { didYouMean, listOf, quote } from './suggest.ts';
+import type { RequestInput } from './view.ts';
 import type { VersionDraft, ViewDraft } from './views.ts';
 
 /** A version with all its features. */
@@ -11,6 +12,7 @@ export interface FlatVersion extends Settled {
   name: string;
   /** ISO date. */
   deprecated: string | null;
+  unusedInputs: RequestInput[];
   /** Names of features that could not be read and may stand for several with longer names. */
   broken: string[];
   /** By feature; empty where there is none. */
@@ -30,8 +32,21 @@ export function flattenVersions(reader: Reader, view: ViewDraft): FlatVersion[] 
       reader.report(version.key, 'every feature of the version depends on the request alone; add one of a source');
     }
     const unread = features.flatMap(({ name, body }) => (body === null ? [name] : []));
-    return { ...settled, name: version.name, deprecated: version.deprecated, broken: unread, descriptions };
+    return {
+      ...settled,
+      name: version.name,
+      deprecated: version.deprecated,
+      unusedInputs: unusedOf(view, settled),
+      broken: unread,
+      descriptions,
+    };
   });
+}
+
+function unusedOf({ inputs }: ViewDraft, { inputs: used }: Settled): RequestInput[] {
+  return [...inputs].flatMap(([name, type]) =>
+    type === null || used.some((input) => input.name === name) ? [] : [{ name, type }],
+  );
 }
 
 /** An expression could not tell an input from a feature of its name. */

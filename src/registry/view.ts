@@ -259,6 +259,9 @@ export interface View {
   features: { name: string; output: OutputType; description?: string }[];
   /** Names and types of the features that depend on the request, as in `plan.request`. */
   request: { name: string; output: OutputType; description?: string }[];
+  /** Inputs that are declared and that no feature of this version uses: a request may bring them all the same.
+   * Absent: there are none. */
+  unusedInputs?: RequestInput[];
   /** ISO date from which callers are warned; null: not deprecated. */
   deprecated: string | null;
   /** Microseconds on the engine's clock. */

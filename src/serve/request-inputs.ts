@@ -1,5 +1,6 @@
 import { HeadraceError } from '../errors.ts';
 import { asText, fieldValue, mismatch } from '../ingest/scalars.ts';
+import { SERVICE_VERSION } from '../registry/names.ts';
 import { didYouMean, listOf, quote } from '../registry/suggest.ts';
 import type { RequestInput, View } from '../registry/view.ts';
 
@@ -7,7 +8,8 @@ import type { RequestInput, View } from '../registry/view.ts';
 export type InputValue = number | string | null;
 
 /**
- * What a request brings, typed as the fields of events are.
+ * What a request brings, typed as the fields of events are. What the view declares and this version does not use is
+ * checked and left out, so that one request suits all versions.
  *
  * @param request null and what is left out are null
  * @returns the inputs in the order of the view's plan
@@ -15,11 +17,14 @@ export type InputValue = number | string | null;
  */
 export function readInputs(view: View, request: Record<string, unknown> = {}): InputValue[] {
   const inputs = view.plan.request?.inputs ?? [];
+  const unused = view.unusedInputs ?? [];
   const values = new Array<InputValue>(inputs.length).fill(null);
   for (const name of Object.keys(request)) {
     const at = inputs.findIndex((input) => input.name === name);
-    if (at < 0) throw unknown(view, name, inputs);
-    values[at] = readInput(inputs[at]!, request[name]);
+    const input = inputs[at] ?? unused.find((one) => one.name === name);
+    if (input === undefined) throw unknown(view, name, [...inputs, ...unused]);
+    const value = readInput(input, request[name]);
+    if (at >= 0) values[at] = value;
   }
   return values;
 }
@@ -32,11 +37,9 @@ function readInput(input: RequestInput, given: unknown): InputValue {
   throw new HeadraceError('invalid_input', value.message, { data: { path: field.name } });
 }
 
-function unknown({ name: view, version }: View, name: string, inputs: RequestInput[]): HeadraceError {
+function unknown(view: View, name: string, inputs: RequestInput[]): HeadraceError {
   const names = inputs.map((input) => input.name);
   const there = names.length === 0 ? 'it takes none; leave request out' : `there is ${listOf(names)}`;
-  return new HeadraceError(
-    'unknown_input',
-    `View ${view}@${version} has no input ${quote(name)}; ${there}${didYouMean(name, names)}`,
-  );
+  const who = view.version === SERVICE_VERSION ? `Service ${view.name}` : `View ${view.name}@${view.version}`;
+  return new HeadraceError('unknown_input', `${who} has no input ${quote(name)}; ${there}${didYouMean(name, names)}`);
 }

@@ -89,6 +89,11 @@ test('a view without request features has no request part, whatever its inputs',
   assert.not('request' in view.plan);
   assert.equal(view.request, []);
   assert.is(view.hash, viewOf([COUNT]).hash);
+  assert.equal(
+    view.unusedInputs?.map(({ name }) => name),
+    ['amount', 'card', 'booked', 'express'],
+    'a request may bring them',
+  );
 });
 
 test('the hash covers what is made of the request', () => {

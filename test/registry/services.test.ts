@@ -116,6 +116,12 @@ test('names may be given, and a name stands for the feature in expressions too',
   assert.equal(low.type === 'expression' && low.expression, ['min', ['ref', 'usual'], ['ref', 'shopper@v1:n'], 1]);
 });
 
+test('inputs that the views declare and no listed feature uses may be brought', () => {
+  const unused = (items: string) => serviceOf(items).view.unusedInputs;
+  assert.equal(unused('{ feature: "visitor@v1:mean", as: m }, "shopper@v1:mean"'), [{ name: 'amount', type: 'int' }]);
+  assert.is(unused('"shopper@v1:night", "shopper@v1:mean"'), undefined);
+});
+
 test('request features bring their inputs and what they need along, hidden', () => {
   const { view, size } = serviceOf('"shopper@v1:night", "shopper@v1:mean"');
   assert.is(size, 1);

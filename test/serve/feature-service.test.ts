@@ -127,6 +127,20 @@ for (const [what, request, code, path] of [
   });
 }
 
+test('an input that is declared and that the version does not use may be brought', () => {
+  const { answers } = setup({ view: { ...withRequest(), unusedInputs: [{ name: 'seats', type: 'int' }] } });
+  assert.equal(answers.resolve({ entity_ids: ['ORD'], request: { seats: 2, amount: 1.5 } }).request!.inputs, [
+    1.5,
+    null,
+    null,
+    null,
+  ]);
+  assert.throws(
+    () => answers.resolve({ entity_ids: ['ORD'], request: { seats: 'two' } }),
+    (error: HeadraceError) => error.code === 'invalid_input',
+  );
+});
+
 test('a service stands in the place of view, version and features', () => {
   const { world, answers } = setup();
   const query = answers.resolve({ entity_ids: ['ORD'], service: 'model' });
