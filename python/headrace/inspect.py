@@ -29,7 +29,7 @@ def inspect(folder: str, functions: Iterable[str]) -> dict[str, dict[str, Any]]:
     Examples
     --------
     >>> inspect(".", ["no_such:share"])["no_such:share"]["error"]
-    'there is no no_such.py beside the registry'
+    'there is no no_such.py beside the registry; check the name'
     """
     modules = Modules(folder)
     found: dict[str, dict[str, Any]] = {}

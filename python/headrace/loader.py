@@ -169,7 +169,9 @@ def read_sources(folder: Path, module: str) -> dict[str, Source]:
     first = _read(folder, module)
     if first is None:
         wanted = module.replace(".", "/")
-        raise FeatureError(f"there is no {wanted}.py beside the registry", f"{wanted}.py", None)
+        raise FeatureError(
+            f"there is no {wanted}.py beside the registry; check the name", f"{wanted}.py", None
+        )
     sources = {module: first}
     for package in _parents(module):
         parent = _read(folder, package)

@@ -149,7 +149,7 @@ def test_a_wrong_helper_is_named(tmp_path: Path) -> None:
     assert wrong(modules, "m:one") == (
         "helpers.py:3: it cannot be imported: NameError: name 'oops' is not defined"
     )
-    assert wrong(modules, "n:one") == "n.py: there is no n.py beside the registry"
+    assert wrong(modules, "n:one") == "n.py: there is no n.py beside the registry; check the name"
     assert wrong(modules, "../m:one") == (
         "'../m:one' is no function; write module:function, as in delays:late_share"
     )

@@ -40,6 +40,23 @@ const CALLS: string[] = [
   'time_since',
 ];
 
+/** Functions of other languages, and what they are here. */
+const FOREIGN_CALLS: ReadonlyMap<string, string> = new Map([
+  ['if', 'write where(condition, a, b)'],
+  ['iff', 'write where(condition, a, b)'],
+  ['ifelse', 'write where(condition, a, b)'],
+  ['ifnull', 'write coalesce(a, b)'],
+  ['isnull', 'nulls are replaced, as in coalesce(a, 0)'],
+  ['nvl', 'write coalesce(a, b)'],
+  ['fillna', 'write coalesce(a, b)'],
+  ['ln', 'write log'],
+  ['pow', 'powers are not offered; multiply'],
+  ['power', 'powers are not offered; multiply'],
+  ['hour', 'write hour_of_day'],
+  ['weekday', 'write day_of_week'],
+  ['dayofweek', 'write day_of_week'],
+]);
+
 /** @throws ExpressionError at the first place where the text ceases to be an expression */
 export function parseExpression(text: string): Syntax {
   if (text.length > LIMITS.expression_characters) {
@@ -160,8 +177,9 @@ class Parser {
 
   #call(name: Token): Syntax {
     if (!CALLS.includes(name.text)) {
-      const guess = didYouMean(name.text, CALLS);
-      throw new ExpressionError(name.at, `unknown function ${quote(name.text)}; there is ${listOf(CALLS)}${guess}`);
+      const known = FOREIGN_CALLS.get(name.text.toLowerCase());
+      const hint = known === undefined ? didYouMean(name.text, CALLS) : `; ${known}`;
+      throw new ExpressionError(name.at, `unknown function ${quote(name.text)}; there is ${listOf(CALLS)}${hint}`);
     }
     this.#next++;
     const operands: Syntax[] = [];

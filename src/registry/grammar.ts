@@ -11,7 +11,24 @@ export interface Grammar {
   optional: readonly string[];
   /** Designed, but not offered by this version: refused in other words than a misspelling. */
   later: readonly string[];
+  /** Keys that belong elsewhere, and what to do with them. */
+  elsewhere?: Readonly<Record<string, string>>;
 }
+
+/** Keys by which some would call what has another name here. */
+export const KEY_SYNONYMS: Readonly<Record<string, string>> = {
+  filter: 'where',
+  condition: 'where',
+  agg: 'aggregation',
+  column: 'field',
+  expr: 'expression',
+  formula: 'expression',
+  tz: 'timezone',
+  alias: 'as',
+  name: 'as',
+  inputs: 'request',
+  columns: 'fields',
+};
 
 /** Which events a feature of a source sees. */
 const WINDOW_KEYS = ['source', 'window', 'windows', 'rows', 'gap', 'closed', 'offset', 'where'] as const;
@@ -25,6 +42,7 @@ export const GRAMMAR = {
     required: ['project', 'entities', 'sources', 'views'],
     optional: ['clock', 'services', 'defaults'],
     later: ['alerts', 'drift'],
+    elsewhere: { features: 'beside views there are none; move them into a version of a view, or leave views out' },
   },
   flat: {
     noun: 'a flat registry',
@@ -51,7 +69,8 @@ export const GRAMMAR = {
     noun: 'a view',
     required: ['entity', 'versions'],
     optional: ['description', 'request', 'ttl', 'exact', 'update_age_on_get', 'stale_while_revalidate', 'defaults'],
-    later: ['default', 'features', 'alerts', 'drift'],
+    later: ['default', 'alerts', 'drift'],
+    elsewhere: { features: 'features stand in a version; write versions: { v1: { features: … } }' },
   },
   version: {
     noun: 'a version',

@@ -92,6 +92,9 @@ function syntaxHint({ code, message }: YAMLError): string {
 const whole = (file: string, message: string): RegistryError =>
   new RegistryError([{ file, line: 1, column: 1, path: '', message } satisfies Problem]);
 
+const unreadable = ({ code }: NodeJS.ErrnoException): string =>
+  `the file cannot be read (${code}); check its path and permissions`;
+
 async function readText(path: string): Promise<string> {
   const size = await stat(path).then(
     (stats) => {
@@ -100,14 +103,14 @@ async function readText(path: string): Promise<string> {
       return stats.size;
     },
     (error: NodeJS.ErrnoException) => {
-      throw whole(path, error.code === 'ENOENT' ? 'there is no such file; check the path' : error.message);
+      throw whole(path, error.code === 'ENOENT' ? 'there is no such file; check the path' : unreadable(error));
     },
   );
   if (size > LIMITS.file_bytes) {
     throw whole(path, `the file has ${size} bytes, a registry may have ${LIMITS.file_bytes}; split it`);
   }
   const bytes = await readFile(path).catch((error: NodeJS.ErrnoException) => {
-    throw whole(path, `the file cannot be read (${error.code}); check its permissions`);
+    throw whole(path, unreadable(error));
   });
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);

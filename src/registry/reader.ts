@@ -1,7 +1,7 @@
 import { type Alias, type Document, isAlias, isMap, isScalar, isSeq, type Node, type Scalar, visit } from 'yaml';
 import type { Micros } from '../clock.ts';
 import { DURATION_MAX, formatDuration, parseDuration } from './durations.ts';
-import { type Grammar, LIMITS } from './grammar.ts';
+import { type Grammar, KEY_SYNONYMS, LIMITS } from './grammar.ts';
 import type { Place, Problems } from './problems.ts';
 import { didYouMean, listOf, quote } from './suggest.ts';
 
@@ -212,12 +212,19 @@ function unknownKey(name: string, grammar: Grammar, known: string[]): string {
   if (known.includes('expression') && name.includes(')')) {
     return `${quote(name)} stands outside the expression: within { } a comma ends it; put the expression in quotes`;
   }
-  return `unknown key ${quote(name)}; ${grammar.noun} takes ${listOf(known)}${didYouMean(name, known)}`;
+  const place = grammar.elsewhere?.[name];
+  if (place !== undefined) return `found ${quote(name)} in ${grammar.noun}: ${place}`;
+  const meant = synonym(name, known);
+  const hint = meant === null ? didYouMean(name, known) : `; write ${meant}`;
+  return `unknown key ${quote(name)}; ${grammar.noun} takes ${listOf(known)}${hint}`;
 }
+
+const synonym = (name: string, known: string[]): string | null =>
+  Object.hasOwn(KEY_SYNONYMS, name) && known.includes(KEY_SYNONYMS[name]!) ? KEY_SYNONYMS[name]! : null;
 
 /** The key that a misspelt one stands for, so that it is not called missing as well. */
 function closestKey(name: string, known: string[], record: Map<string, Entry>): string | null {
   if (known.includes(name)) return null;
   const free = known.filter((key) => !record.has(key));
-  return free.find((key) => didYouMean(name, [key]) !== '') ?? null;
+  return synonym(name, free) ?? free.find((key) => didYouMean(name, [key]) !== '') ?? null;
 }

@@ -24,7 +24,7 @@ export async function validateCommand(
   } catch (error) {
     if (!(error instanceof RegistryError)) throw error;
     const count = error.problems.length;
-    err(`${error.message}\n${path}: ${count} ${count === 1 ? 'problem' : 'problems'}\n`);
+    err(`${error.message}\n${path}: ${countOf(count, 'problem')}\n`);
     return 1;
   }
 }
@@ -42,7 +42,7 @@ function summary(registry: Registry): string {
 function sourceLine(source: Source): string {
   const keys = source.keys.map(({ entity, template }) => `${entity} ${renderTemplate(template)}`).join(', ');
   const kept = `retention ${formatDuration(source.retention)}, history ${formatDuration(source.history)}`;
-  return `source ${source.name}: ${keys}; ${source.fields.length} fields; ${kept}`;
+  return `source ${source.name}: ${keys}; ${countOf(source.fields.length, 'field')}; ${kept}`;
 }
 
 function viewLines(versions: View[]): string[] {
@@ -58,4 +58,6 @@ const serviceLine = ({ name, view }: FeatureService): string =>
   `service ${name}: of ${view.plan.entity}, ttl ${formatDuration(view.ttl)}, ${view.hash}, ${featureCount(view)}`;
 
 const featureCount = ({ features, request }: View): string =>
-  `${[...features, ...request].filter(({ name }) => !isHidden(name)).length} features`;
+  countOf([...features, ...request].filter(({ name }) => !isHidden(name)).length, 'feature');
+
+const countOf = (n: number, noun: string): string => `${n} ${noun}${n === 1 ? '' : 's'}`;

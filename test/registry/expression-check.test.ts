@@ -6,13 +6,13 @@ import type { OutputType } from '../../src/registry/view.ts';
 
 const OUTPUTS: Record<string, OutputType> = { x: 'float64', n: 'int64', late: 'bool', gate: 'string', at: 'timestamp' };
 
-function check(text: string, textsAsCodes = false): { kind: string | null; complaints: Complaint[] } {
+function check(text: string, ofEvents = false): { kind: string | null; complaints: Complaint[] } {
   const complaints: Complaint[] = [];
   const kind = checkKinds(
     parseExpression(text),
     (name) => (name in OUTPUTS ? KINDS[OUTPUTS[name]!] : null),
     (complaint) => complaints.push(complaint),
-    textsAsCodes,
+    ofEvents,
   );
   return { kind, complaints };
 }
@@ -59,6 +59,7 @@ test('texts are compared with texts, and nothing else', () => {
     ['gate == 1', 8, 'found a text and a number'],
     ['x != gate', 0, 'found a text and a number'],
     ["gate < 'b'", 0, 'takes no text'],
+    ["x > '5'", 4, 'write 5 without quotes'],
     ["where(late, 'a', 'b')", 12, 'where takes no text'],
     ["coalesce(gate, 'a')", 9, 'coalesce takes no text'],
     ['x + gate', 4, 'takes no text'],
@@ -84,6 +85,8 @@ test('times stand inside the functions of time, and nowhere else', () => {
   assert.equal(check('hour_of_day(at) + time_since(at)'), { kind: 'number', complaints: [] });
   assert.equal(check("late or is_weekend(at, 'Europe/Paris')"), { kind: 'bool', complaints: [] });
   assert.match(check('at > 0').complaints[0]!.message, '> takes no time');
+  assert.match(check('at > 0').complaints[0]!.message, 'time_since(x) or hour_of_day(x)');
+  assert.not.match(check('at > 0', true).complaints[0]!.message, 'time_since');
   assert.match(check('where(late, at, at)').complaints[0]!.message, 'where takes no time');
   assert.match(check('month(x)').complaints[0]!.message, 'month takes a time, found a number');
   assert.match(check('month(gate)').complaints[0]!.message, 'month takes a time, found a text');

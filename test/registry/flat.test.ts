@@ -124,7 +124,7 @@ test('what is missing is said', () => {
 test('features stand in views or in the registry, not in both', () => {
   const [problem] = problemsOf(`${FEATURES}views: { v: { entity: user, versions: { v1: { features: {} } } } }\n`);
   assert.match(problem!, /needs "project"/);
-  assert.match(problemsOf(`${FEATURES}views: {}\n`).join('\n'), /unknown key "features"/);
+  assert.match(problemsOf(`${FEATURES}views: {}\n`).join('\n'), /found "features" in the registry: beside views/);
 });
 
 test.run();
