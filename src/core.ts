@@ -310,7 +310,10 @@ export class Core {
 }
 
 const removal = (view: View): HeadraceError =>
-  new HeadraceError('version_removed', `${nameOf(view)} was removed from the registry; take another version`);
+  new HeadraceError(
+    'version_removed',
+    `${nameOf(view)} was removed from the registry; GET /registry tells what there is`,
+  );
 
 const redefinition = (view: View): HeadraceError =>
   new HeadraceError('definition_changed', `${nameOf(view)} has another definition now; subscribe again`);

@@ -150,8 +150,9 @@ program
   .description('Show live updates of some entities')
   .argument('<entity-ids...>', 'such as ORD ATL')
   .option('--view <name>', 'view; may be left out where the registry has one')
-  .option('--version <version>', 'version of the view; the last one where left out')
+  .option('--version <version>', 'version of the view; the last that is not deprecated where left out')
   .option('--features <names>', 'names with commas between; all where left out', list)
+  .option('--service <name>', 'feature service, in the place of view, version and features')
   .option('--json', 'one JSON object a line, also on a terminal', false)
   .option('--url <url>', 'engine', WS_URL)
   .addHelpText(

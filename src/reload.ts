@@ -109,8 +109,8 @@ export class Reloads {
       }
       const { problems } = error;
       logger.error({ problems }, 'the registry cannot take over; the one before serves on');
-      const count = problems.length === 1 ? 'a problem' : `${problems.length} problems`;
-      const sentence = `the registry has ${count}, the first: ${error.message.split('\n')[0]}`;
+      const count = problems.length === 1 ? 'a problem' : `${problems.length} problems, the first`;
+      const sentence = `the registry has ${count}: ${error.message.split('\n')[0]}`;
       throw new HeadraceError('invalid_registry', sentence, { data: { problems } });
     }
   }

@@ -8,6 +8,7 @@ export interface WatchOptions {
   url: string;
   view?: string;
   version?: string;
+  service?: string;
   features?: string[];
   json: boolean;
 }
@@ -111,8 +112,10 @@ function watchOnce(
     signal.addEventListener('abort', stop);
     socket.on('open', () => {
       opened = true;
-      const { view, version, features } = options;
-      socket.send(JSON.stringify({ type: 'subscribe', id: 1, entity_ids: entityIds, view, version, features }));
+      const { view, version, service, features } = options;
+      socket.send(
+        JSON.stringify({ type: 'subscribe', id: 1, entity_ids: entityIds, view, version, service, features }),
+      );
     });
     socket.on('message', (data) => {
       const message = JSON.parse(String(data)) as Message;

@@ -1,10 +1,13 @@
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
+import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { type Engine, Lab } from '../e2e/lab.ts';
 import { START_MS } from '../e2e/meters.ts';
+
+const CARDS = fileURLToPath(new URL('../e2e/cards.yaml', import.meta.url));
 
 const test = suite('cli/watch');
 const lab = new Lab();
@@ -69,6 +72,17 @@ test('what the engine refuses ends it with status 1', async () => {
   assert.match(none.err, /^headrace watch: .*\[invalid_entity_id\]\n.*\[invalid_entity_id\]\n$/);
   assert.is(gone.code, 1);
   assert.match(gone.err, /^headrace watch: No connection to ws:\S+ \(.*ECONNREFUSED.*\)\. Is the engine running\?\n$/);
+});
+
+test('--service: the features of a service, but for those of requests', async () => {
+  const cards = await lab.engine('cards', ['--workers', '1'], CARDS);
+  const pay = (at: number, amount: number) => cards.post('/events/payments', { card: 'c', at, amount });
+  assert.is((await pay(START_MS, 2)).status, 200);
+  const watching = lab.start(['watch', 'c', '--service', 'fraud', '--url', cards.wsUrl]);
+  await watching.wrote(/ c #1 amount_span=0 usual=2$/m);
+  assert.is((await pay(START_MS + 1000, 4)).status, 200);
+  await watching.wrote(/ c #2 amount_span=2 usual=3$/m);
+  assert.equal(await watching.end('SIGINT'), { code: 0, signal: null });
 });
 
 test('the address of the engine will do', async () => {
