@@ -1,6 +1,6 @@
 /** `headrace get`: the features of some entities, once, over HTTP. */
 import { HeadraceError } from '../errors.ts';
-import { cell, type Terminal, table } from './terminal.ts';
+import { cell, deprecation, type Terminal, table } from './terminal.ts';
 
 export interface GetOptions {
   url: string;
@@ -14,6 +14,17 @@ export interface GetOptions {
   position?: string;
   timeoutMs: number;
   json: boolean;
+}
+
+interface Answer {
+  view?: string;
+  version?: string;
+  /** The date from which the version is deprecated. */
+  deprecated?: string;
+  rows?: AnswerRow[];
+  /** Of an error. */
+  detail?: string;
+  code?: string;
 }
 
 interface AnswerRow {
@@ -65,12 +76,13 @@ export async function getCommand(entityIds: string[], options: GetOptions, termi
     );
     return 1;
   }
-  const answer = (await response.json()) as { detail?: string; code?: string; rows?: AnswerRow[] };
+  const answer = (await response.json()) as Answer;
   if (!response.ok || answer.rows === undefined) {
     terminal.err(`headrace get: ${answer.detail ?? response.statusText} [${answer.code ?? response.status}]\n`);
     return 1;
   }
   terminal.out(options.json ? `${answer.rows.map((row) => JSON.stringify(row)).join('\n')}\n` : asTable(answer.rows));
+  if (answer.deprecated !== undefined) terminal.err(`headrace get: ${deprecation(answer)}\n`);
   for (const row of answer.rows) {
     if (row.error) terminal.err(`headrace get: ${row.entity_id}: ${row.error.message} [${row.error.code}]\n`);
   }

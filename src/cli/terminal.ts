@@ -21,6 +21,10 @@ export function cell(value: unknown): string {
   return String(value);
 }
 
+/** What an answer says of its version where that is deprecated. */
+export const deprecation = (of: { view?: string; version?: string; deprecated?: string }): string =>
+  `${of.view}@${of.version} is deprecated from ${of.deprecated}; ask for another version`;
+
 /** Rows of cells as aligned columns; the first row is the heading, all columns but the first are flush right. */
 export function table(rows: string[][]): string {
   const widths: number[] = [];

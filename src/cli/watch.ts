@@ -2,7 +2,7 @@
 import { WebSocket } from 'ws';
 import { HeadraceError } from '../errors.ts';
 import { webSocketAddress } from './engine-client.ts';
-import { cell, type Terminal, table } from './terminal.ts';
+import { cell, deprecation, type Terminal, table } from './terminal.ts';
 
 export interface WatchOptions {
   url: string;
@@ -25,6 +25,10 @@ interface Message {
   type: string;
   rows?: (Row & { error?: { code: string; message: string } })[];
   rejected?: { entity_id: string; code: string; message: string }[];
+  view?: string;
+  version?: string;
+  /** Of what is subscribed: the date from which its version is deprecated. */
+  deprecated?: string;
   code?: string | number;
   message?: string;
   /** Of an error: the same request may succeed later. */
@@ -149,6 +153,7 @@ const reasonOf = (refused: { entity_id: string; code: string; message: string })
 function show(message: Message, screen: Lines | Screen): void {
   if (message.type === 'update') screen.row(message as unknown as Row);
   if (message.type !== 'subscribed') return;
+  if (message.deprecated !== undefined) screen.note(deprecation(message));
   for (const row of message.rows ?? []) {
     if (row.error) screen.note(`${row.entity_id}: ${row.error.message} [${row.error.code}]`);
     else screen.row(row);

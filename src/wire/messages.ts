@@ -201,6 +201,7 @@ export const SERVER_MESSAGES = {
       topic,
       epoch: Type.String({ description: 'Under which the revisions of this topic count' }),
       resumed: Type.Boolean({ description: 'Only rows newer than those held are in `rows`' }),
+      ...answered,
       rows: Rows,
       rejected: Type.Array(Type.Object({ entity_id: Type.String(), code: ErrorCodeSchema, message: Type.String() }), {
         description: 'Entities that are not watched, and why',

@@ -83,6 +83,14 @@ test('--service: the features of a service, but for those of requests', async ()
   assert.is((await pay(START_MS + 1000, 4)).status, 200);
   await watching.wrote(/ c #2 amount_span=2 usual=3$/m);
   assert.equal(await watching.end('SIGINT'), { code: 0, signal: null });
+  assert.is(watching.err, '');
+
+  const old = lab.start(['watch', 'c', '--view', 'spending', '--version', 'v1', '--url', cards.wsUrl]);
+  await old.wrote(/payments_1h=2$/m);
+  await old.end('SIGINT');
+  assert.is(old.err, 'spending@v1 is deprecated from 2020-01-01; ask for another version\n');
+  const got = await lab.run(['get', 'c', '--view', 'spending', '--version', 'v1', '--url', cards.url]);
+  assert.equal([got.code, got.err], [0, `headrace get: ${old.err}`]);
 });
 
 test('the address of the engine will do', async () => {

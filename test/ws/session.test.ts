@@ -71,10 +71,12 @@ test('answers may come out of order, and ids of any number are echoed', async ({
   assert.is((await client.next()).id, 1.5);
 });
 
-test('a result says that its version is deprecated', async ({ edges, client }) => {
+test('a result, and what is subscribed, says that its version is deprecated', async ({ edges, client }) => {
   edges.service.isDeprecated = true;
   const warned = await client.ask({ type: 'get', id: 1, entity_ids: ['ATL'] });
+  const { view, version, deprecated } = await client.ask({ type: 'subscribe', id: 3, entity_ids: ['ATL'] });
   edges.service.isDeprecated = false;
+  assert.equal([view, version, deprecated], [warned.view, warned.version, '2026-01-31']);
   assert.is(warned.deprecated, '2026-01-31');
   assert.not('deprecated' in (await client.ask({ type: 'get', id: 2, entity_ids: ['ATL'] })));
 });

@@ -64,7 +64,7 @@ export function subscribe(session: Session, message: ClientMessage<'subscribe'>)
       ),
     ({ topic, epoch, resumed, rows, rejected }) =>
       session.sendRows(
-        `{"type":"subscribed","id":${idText(message.id)},"topic":${topic},"epoch":${JSON.stringify(epoch)},"resumed":${resumed},"rows":`,
+        `{"type":"subscribed","id":${idText(message.id)},"topic":${topic},"epoch":${JSON.stringify(epoch)},"resumed":${resumed}${answerHead(query).inside}`,
         rows,
         `,"rejected":${JSON.stringify(rejected)}}`,
       ),
