@@ -48,7 +48,8 @@ const newest = (versions: View[], today: string): View =>
 export function resolveService({ services }: Registry, name: string): FeatureService {
   const service = services.get(name);
   if (service !== undefined) return service;
-  const sentence = `There is no service ${quote(name)}; there is ${listOf(services.keys())}`;
+  const there = services.size === 0 ? 'the registry has none' : `there is ${listOf(services.keys())}`;
+  const sentence = `There is no service ${quote(name)}; ${there}`;
   throw new HeadraceError('unknown_service', `${sentence}${didYouMean(name, services.keys())}`);
 }
 
