@@ -217,8 +217,10 @@ def _autocorrelation(series: Series, feature: PlanFeature) -> Floats:
 
     def centred(values: Floats) -> tuple[Floats, Floats]:
         """Return values about their mean, and the root of the sum of their squares; of equal ones it is 0."""
-        means = np.add.reduceat(values, starts) / sizes
-        about = values - (means if len(means) == 1 else np.repeat(means, sizes))
+        about = values
+        for _ in range(2):  # what the mean of great numbers is off by, the mean of what is left tells
+            means = np.add.reduceat(about, starts) / sizes
+            about = about - (means if len(means) == 1 else np.repeat(means, sizes))
         varied = np.minimum.reduceat(values, starts) < np.maximum.reduceat(values, starts)
         return about, np.sqrt(np.add.reduceat(about * about, starts)) * varied
 
