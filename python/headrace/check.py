@@ -4,8 +4,8 @@
 standard input, writes a line for each check to standard output, and ends with 1 where one failed. What the
 functions print goes to standard error."""
 
-import contextlib
 import json
+import signal
 import sys
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -14,6 +14,7 @@ from headrace.calls import Failure, FunctionCall, compile_calls
 from headrace.checks import check
 from headrace.function_subject import FunctionSubject
 from headrace.loader import Modules
+from headrace.outlet import leave, own_stdout
 from headrace.plan import Plan
 
 
@@ -74,13 +75,13 @@ def _different(calls: Iterable[FunctionCall]) -> list[FunctionCall]:
 
 def main() -> None:
     """Answer the question on standard input."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C is no failure of the function that it meets
+    outlet = own_stdout()
     question = json.load(sys.stdin)
-    out = sys.stdout
-    with contextlib.redirect_stdout(sys.stderr):
-        passed = check_plans(
-            question["folder"], question["plans"], lambda line: print(line, file=out, flush=True)
-        )
-    sys.exit(0 if passed else 1)
+    passed = check_plans(
+        question["folder"], question["plans"], lambda line: print(line, file=outlet, flush=True)
+    )
+    leave(outlet, 0 if passed else 1)
 
 
 if __name__ == "__main__":

@@ -88,14 +88,17 @@ class Finding:
 
 
 def check(subject: Subject) -> list[Finding]:
-    """Run every check on a subject, in the order of ``CHECKS``."""
+    """Run every check on a subject, in the order of ``CHECKS``, up to the first where it fails on any rows."""
     findings = []
     for name, function in CHECKS.items():
+        broken = False
         try:
             sentence = function(subject)
         except BrokenError as error:
-            sentence = f"it failed on rows like any others: {error}"
+            sentence, broken = f"it failed on rows like any others: {error}", True
         findings.append(Finding(name, sentence is None, sentence or ""))
+        if broken and function is _output_type:
+            break  # so would all the others, and tell of something else
     return findings
 
 
@@ -206,6 +209,7 @@ def _output_type(subject: Subject) -> str | None:
 
 
 CHECKS: Final[dict[str, Check]] = {
+    "output_type": _output_type,
     "empty_window": _empty_window,
     "one_row": _one_row,
     "ties": _ties,
@@ -214,7 +218,6 @@ CHECKS: Final[dict[str, Check]] = {
     "one_and_many": _one_and_many,
     "no_mutation": _no_mutation,
     "deterministic": _deterministic,
-    "output_type": _output_type,
 }
 """All checks by name."""
 

@@ -6,7 +6,6 @@ types by name (``{"worst": "float64", "carrier": "string"}``) for a function wit
 ``{"error": "…", "file": "delays.py", "line": 12}`` where it cannot be used, file and line null where there
 are none. What the modules print goes to standard error."""
 
-import contextlib
 import json
 import sys
 from collections.abc import Iterable
@@ -14,6 +13,7 @@ from typing import Any, cast
 
 from headrace.functions import FeatureError
 from headrace.loader import Modules
+from headrace.outlet import leave, own_stdout
 
 
 def inspect(folder: str, functions: Iterable[str]) -> dict[str, dict[str, Any]]:
@@ -46,10 +46,10 @@ def inspect(folder: str, functions: Iterable[str]) -> dict[str, dict[str, Any]]:
 
 def main() -> None:
     """Answer the question on standard input."""
+    outlet = own_stdout()
     question = json.load(sys.stdin)
-    with contextlib.redirect_stdout(sys.stderr):
-        answer = inspect(question["folder"], question["functions"])
-    json.dump(answer, sys.stdout)
+    json.dump(inspect(question["folder"], question["functions"]), outlet)
+    leave(outlet, 0)
 
 
 if __name__ == "__main__":

@@ -134,7 +134,7 @@ class Modules:
             if error.file is not None and Path(error.file).is_relative_to(self.folder):
                 error.file = _relative(self.folder, Path(error.file))
             raise
-        except (Exception, SystemExit) as error:
+        except BaseException as error:  # SystemExit too
             file, line = self.place(error) or (_relative(self.folder, sources[module].path), None)
             raise FeatureError(f"it cannot be imported: {describe(error)}", file, line) from error
 

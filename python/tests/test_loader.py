@@ -181,6 +181,29 @@ def test_types_come_from_the_annotation(tmp_path: Path, annotation: str, outputs
     assert list(found) == list(outputs if isinstance(outputs, dict) else {None: 0})
 
 
+def test_nothing_that_a_module_does_spoils_the_answer(tmp_path: Path) -> None:
+    source = (
+        "import atexit, os, threading, time\n"
+        "os.write(1, b'past Python')\n"
+        "os.system('echo from a shell')\n"
+        "atexit.register(print, 'at the end')\n"
+        "threading.Thread(target=time.sleep, args=(600,)).start()\n"
+    )
+    write(tmp_path, m=HEAD + source + ONE.format("1"))
+    done = subprocess.run(
+        [sys.executable, "-m", "headrace.inspect"],
+        input=json.dumps({"folder": str(tmp_path), "functions": ["m:one"]}),
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=Path(__file__).parents[1],
+        timeout=60,
+    )
+    assert list(json.loads(done.stdout)) == ["m:one"]
+    assert "past Python" in done.stderr
+    assert "from a shell" in done.stderr
+
+
 def test_the_command_answers_for_each_function(tmp_path: Path) -> None:
     write(
         tmp_path, m=HEAD + "print('loading')\n" + ONE.format("1") + "@feature\ndef bad(window) -> int: ...\n"

@@ -30,7 +30,13 @@ export async function checkCommand(path: string, options: { python?: string }, t
       const message = `'${python}' could not be started: ${cause.message}; run make setup, or name another --python.`;
       fail(new HeadraceError('internal', message, { cause }));
     });
-    child.once('close', (status) => done(status === 0 ? 0 : 1));
+    child.once('close', (status, signal) => {
+      if (status !== 0 && status !== 1) {
+        const how = signal === null ? `with status ${status}` : `by ${signal}`;
+        terminal.err(`Python ended ${how} in the function named last; the checks after that were not run.\n`);
+      }
+      done(status === 0 ? 0 : 1);
+    });
   });
 }
 

@@ -72,6 +72,27 @@ def share(window, as_of) -> float:
   assert.match(out, /^1 function, \d+ checks, 2 failed$/m);
 });
 
+test('one that prints past Python, and one that ends it', async () => {
+  const loud = SOUND.replace('    values =', '    __import__("os").write(1, b"raw\\n")\n    values =');
+  const { code, out, err } = await lab.run(['check', registry('loud', loud)]);
+  assert.is(code, 0, out + err);
+  assert.not.match(out, 'raw');
+  assert.match(err, 'raw');
+  const ending = await lab.run([
+    'check',
+    registry('ending', SOUND.replace('    values =', '    __import__("os")._exit(7)\n    values =')),
+  ]);
+  assert.is(ending.code, 1);
+  assert.match(ending.err, 'Python ended with status 7 in the function named last');
+});
+
+test('one that fails on any rows is told of once', async () => {
+  const { code, out } = await lab.run(['check', registry('failing', SOUND.replace('> 1', '> nothing'))]);
+  assert.is(code, 1);
+  assert.match(out, /^ {2}✗ output type: it failed on rows like any others: .*NameError/m);
+  assert.match(out, /^1 function, 1 checks, 1 failed$/m);
+});
+
 test('a registry that is wrong, and one without functions', async () => {
   const wrong = await lab.run(['check', registry('wrong', SOUND.replace('-> float | None', ''))]);
   assert.is(wrong.code, 1);
