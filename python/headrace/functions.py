@@ -32,6 +32,9 @@ Outputs: TypeAlias = Mapping[str | None, OutputType]
 WHOLE_MAX: Final = 2**53
 """Values travel as float64: beyond it not every whole number is one."""
 
+TEXT_MAX: Final = 65_536
+"""Most characters of a text: it is kept, sent and pushed whole."""
+
 _OUTPUTS: Final[dict[Any, OutputType]] = {
     float: "float64",
     np.float64: "float64",
@@ -269,6 +272,8 @@ def _micros(value: datetime) -> float:
 
 
 def _text(value: str) -> str:
+    if len(value) > TEXT_MAX:
+        raise WrongOutput(f"it returned a text of {len(value)} characters; {TEXT_MAX} are the most")
     try:
         value.encode()
     except UnicodeEncodeError:

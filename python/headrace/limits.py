@@ -4,9 +4,12 @@ import signal
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 T = TypeVar("T")
+
+AGAIN_S: Final = 0.1
+"""Pause after which a call that went on past its end is ended again."""
 
 
 class TimedOut(BaseException):
@@ -34,7 +37,8 @@ def limited(seconds: float, function: Callable[[], T]) -> T:
     """Call a function, and end it where it takes too long.
 
     The limit is of real time and is kept by a signal, which Python looks at between two instructions: code in
-    C that does not return is ended by no limit here, but by the engine, which ends a worker that hangs.
+    C that does not return is ended by no limit here, but by the engine, which ends a worker that hangs. Where
+    the function catches the signal and goes on (``except:`` in a loop), it is sent again and again.
     Outside the main thread, where Python takes no signals, there is no limit.
 
     Parameters
@@ -64,12 +68,14 @@ def limited(seconds: float, function: Callable[[], T]) -> T:
         return function()
     before = signal.signal(signal.SIGALRM, _alarm.ring)
     _alarm.fired, _alarm.armed = False, True
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    signal.setitimer(signal.ITIMER_REAL, seconds, AGAIN_S)
     try:
-        result = function()
-        _alarm.armed = False
+        try:
+            result = function()
+        finally:
+            _alarm.armed = False
     finally:
-        # The timer fires once: where it fires in here, nothing is left to be stopped.
+        # Where the timer fired before it was disarmed above, it does not fire again so soon.
         _alarm.armed = False
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
@@ -107,6 +113,21 @@ class Budget:
     def begin(self) -> None:
         """Start anew."""
         self._end = self._monotonic() + self.seconds
+
+    def share(self, of: int) -> "Budget":
+        """Return a budget of what is left, shared evenly, begun.
+
+        Parameters
+        ----------
+        of
+            How many share it, 1 or more.
+
+        Examples
+        --------
+        >>> Budget(6.0, lambda: 0.0).share(3).left
+        2.0
+        """
+        return Budget(max(self.left, 0.0) / of, self._monotonic)
 
     @property
     def left(self) -> float:

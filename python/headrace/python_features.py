@@ -63,12 +63,14 @@ def compute_functions(
     """
     called = Called()
     n = features.shape[1]
-    for call in calls:
+    for i, call in enumerate(calls):
         tally = _Tally(called, call)
         if isinstance(call.loaded, Failure):
             outcomes: Sequence[Any] = [call.loaded] * n
         else:
-            run = Run(call, call.loaded, as_of, texts, modules, budget, tally.note)
+            # What is left is shared, so that a slow function takes no time from the others.
+            share = None if budget is None else budget.share(len(calls) - i)
+            run = Run(call, call.loaded, as_of, texts, modules, share, tally.note)
             outcomes = run.all(select(call))
         _store(call, outcomes, features, tally)
     return called

@@ -101,7 +101,7 @@ class Run:
         rows = np.arange(ends[-1]) + np.repeat(selected.lows[full] - (ends - sizes), sizes)
         frame = self._frame(selected.words[:, rows])
         frame.insert(0, "entity", np.repeat(np.arange(len(full)), sizes))
-        returned = self._limited(batch, frame)
+        returned = self._limited(batch, frame, len(full))
         if not isinstance(returned, Failure):
             try:
                 return by_entity(returned, self._loaded.outputs, len(full))
@@ -114,26 +114,27 @@ class Run:
     def _single(self, frame: Any) -> Any:
         return self._limited(self._loaded.function, frame)
 
-    def _limited(self, function: Callable[..., Any], frame: Any) -> Any:
+    def _limited(self, function: Callable[..., Any], frame: Any, entities: int = 1) -> Any:
         """Call a function within its time; return what it returns, or a :class:`Failure`."""
-        limit = max(self._call.timeout_s, COLD_S) if self._call.cold else self._call.timeout_s
+        limit = self._call.timeout_s * entities
+        if self._call.cold:
+            limit = max(limit, COLD_S)
         if self._budget is not None:
             left = self._budget.left
             if left <= 0:
-                taken = f"{self._budget.seconds:g} s had gone by"
-                return Failure(
-                    "timed_out", self._said(f"was not called, since {taken} with the calls before it")
-                )
-            limit = min(limit, left)
+                taken = f"the {self._budget.seconds:.3g} s that were left for it had gone by"
+                return Failure("timed_out", self._said(f"was not called, since {taken}"))
+            # A batch form leaves time for the single one, should it fail.
+            limit = min(limit, left if entities == 1 else left / 2)
         try:
             returned = limited(limit, lambda: function(frame, self._as_of))
         except TimedOut as error:
             return Failure("timed_out", self._said(f"took more than {limit * 1000:.0f} ms", error))
         except Exception as error:
             return Failure("raised", self._said(describe(error), error))
-        except SystemExit as error:
+        except BaseException as error:  # SystemExit, asyncio's CancelledError, …
             if self._place(error) is None:
-                raise  # the process is told to end
+                raise  # it is not the function's
             return Failure("raised", self._said(describe(error), error))
         finally:
             self._call.cold = False

@@ -7,6 +7,7 @@ import argparse
 import ctypes
 import faulthandler
 import importlib
+import io
 import os
 import platform
 import signal
@@ -43,6 +44,7 @@ from headrace.plan import Plan
 from headrace.request import CompiledRequest, texts_column
 from headrace.rows import FAR
 from headrace.shards import Needs, Shards
+from headrace.warm import warm
 
 BEAT_S: Final = 0.25
 """Pause between two signs of progress while loading."""
@@ -73,6 +75,8 @@ class Worker:
         self._plans: dict[str, Plan] = {}
         self._compiled: dict[str, CompiledPlan] = {}
         self._modules: Modules | None = None
+        self._warm: set[tuple[str, str]] = set()
+        """The functions that were called before, with the digests of their modules."""
         self._budget = Budget(CALLS_S, monotonic)
         self._requests: dict[str, CompiledRequest] = {}
         self._schemas: dict[str, SchemaSpec] = {}
@@ -140,14 +144,25 @@ class Worker:
         self._load_functions()
 
     def _load_functions(self) -> None:
-        """Load the functions of Python features, and pandas with them, before anyone waits for a value."""
+        """Load and warm the functions of Python features, and pandas with them, before anyone waits."""
+        self._budget.begin()
         for key, plan in self._plans.items():
-            if any(feature["type"] == "python" for feature in plan["features"]):
-                importlib.import_module("pandas")
-                try:
-                    self._plan(key)
-                except Exception:
-                    traceback.print_exc()  # whoever asks for the plan is told
+            functions = {
+                (feature["function"], feature["digest"])
+                for feature in plan["features"]
+                if feature["type"] == "python"
+            }
+            if not functions or self._modules is None:
+                continue
+            importlib.import_module("pandas")
+            try:
+                calls = self._plan(key).calls
+            except Exception:
+                traceback.print_exc()  # whoever asks for the plan is told
+            else:
+                if not functions <= self._warm:
+                    warm(calls, self._modules, self._budget)
+                    self._warm |= functions
 
     def _assign(self, frame: Frame) -> Iterator[bytes]:
         header: AssignHeader = frame.header
@@ -209,8 +224,13 @@ class Worker:
         self._budget.begin()
         answers: list[GroupAnswer] = []
         blocks: list[bytes] = []
+        calling = sum(self._calls(asked) for asked in groups)
         for asked in groups:
-            answer, block = self._answer(asked)
+            budget = self._budget
+            if self._calls(asked):
+                budget = self._budget.share(calling)
+                calling -= 1
+            answer, block = self._answer(asked, budget)
             answers.append(answer)
             blocks.append(block)
         values: frames.ValuesHeader = {
@@ -266,7 +286,12 @@ class Worker:
             offset += size
         return read
 
-    def _answer(self, asked: "_Asked") -> tuple[GroupAnswer, bytes]:
+    def _calls(self, asked: "_Asked") -> bool:
+        """Tell whether a group has Python features."""
+        plan = self._plans.get(asked.group["hash"])
+        return plan is not None and any(feature["type"] == "python" for feature in plan["features"])
+
+    def _answer(self, asked: "_Asked", budget: Budget) -> tuple[GroupAnswer, bytes]:
         """Compute one group; what goes wrong in it spoils no other."""
         group, codes, inputs = asked
         position = self.position
@@ -281,7 +306,7 @@ class Worker:
         try:
             plan = self._plan(group["hash"])
             fence = position if position < self.position else FAR
-            values = compute(plan, self._shards, codes, int(group["as_of"]), fence, self._budget)
+            values = compute(plan, self._shards, codes, int(group["as_of"]), fence, budget)
             texts = {row: self._texts(name, values, row) for row, name in plan.dictionaries.items()}
             texts.update(values.texts)
             if values.failures:
@@ -430,7 +455,9 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     faulthandler.enable()  # SIGABRT, which the engine sends to a hung worker, writes the stack
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the engine, which drains its workers
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))  # a function could catch an exception
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)  # what functions print is logged as they print it
     _follow_parent()
     serve(options.connect, options.identity)
 

@@ -192,6 +192,16 @@ def inverse(window, as_of) -> float:
     ]
 
 
+@pytest.mark.parametrize("raised", ["KeyboardInterrupt", "asyncio.CancelledError", "GeneratorExit"])
+def test_exceptions_of_no_exception_class_spoil_the_feature_alone(
+    lab: Callable[[str], Lab], raised: str
+) -> None:
+    source = f"import asyncio\n@feature\ndef stops(window, as_of) -> float:\n    raise {raised}\n"
+    values, called = lab(source).compute("stops", [[2.0]])
+    assert values == [[None]]
+    assert called.failures[0]["message"] == f"delays.py:7, stops: {raised.removeprefix('asyncio.')}"
+
+
 def test_leaving_the_interpreter_spoils_the_feature_alone(lab: Callable[[str], Lab]) -> None:
     values, called = lab("""
 import sys
@@ -218,6 +228,7 @@ def leaves(window, as_of) -> float:
         ("bool", "1", "it returned 1 where a bool is expected"),
         ("str", "1", "it returned 1 where a str is expected"),
         ("str", "chr(0xD800)", "it returned '\\ud800', which is no valid Unicode text"),
+        ("str", "65_537 * 'x'", "it returned a text of 65537 characters; 65536 are the most"),
         ("datetime", "1", "it returned 1 where a datetime is expected"),
     ],
 )
@@ -330,14 +341,73 @@ def slow(window, as_of) -> float:
 
 def test_calls_end_with_the_budget(lab: Callable[[str], Lab]) -> None:
     source = "@feature\ndef one(window, as_of) -> float:\n    return 1\n"
-    times = iter([0.0, 0.0, 0.0, 9.0])
+    times = iter([0.0, 0.0, 0.0, 0.0, 9.0])
     budget = Budget(5.0, lambda: next(times))
-    budget.begin()
     values, called = lab(source).compute("one", [[1.0], [2.0]], budget=budget)
     assert values == [[1.0, None]]
     assert called.failures[0]["message"] == (
-        "delays.py:4, one: was not called, since 5 s had gone by with the calls before it"
+        "delays.py:4, one: was not called, since the 5 s that were left for it had gone by"
     )
+
+
+def test_a_slow_function_leaves_time_for_the_others(lab: Callable[[str], Lab]) -> None:
+    made = lab("""
+import time
+@feature
+def slow(window, as_of) -> float:
+    time.sleep(30)
+
+@feature
+def one(window, as_of) -> float:
+    return 1
+""")
+    calls = [*made.calls(made.plan("slow")), *made.calls(made.plan("one"))]
+    calls[1].members = [(1, None, "float64")]
+    features = np.zeros((2, 20))
+    selected = rows_of([[1.0]] * 20)
+    called = compute_functions(
+        calls, lambda _: selected, AS_OF, lambda *_: [], features, made.modules, Budget(2.0)
+    )
+    assert np.isnan(features[0]).all()
+    assert (features[1] == 1.0).all()
+    assert {failure["feature"] for failure in called.failures} == {0}
+
+
+def test_a_batch_form_has_the_time_of_its_entities(lab: Callable[[str], Lab]) -> None:
+    source = """
+import time
+@feature
+def one(window, as_of) -> float:
+    return 1
+
+@one.batch
+def ones(windows, as_of):
+    time.sleep(0.3)
+    return pd.Series(2.0, index=windows["entity"].unique())
+"""
+    made = lab(source)
+    assert made.compute("one", [[1.0]] * 20, timeout_ms=100, warm=True)[0] == [[2.0] * 20]
+    # It leaves half of the time for the single form.
+    values, called = made.compute("one", [[1.0]] * 20, timeout_ms=100, warm=True, budget=Budget(0.4))
+    assert values == [[1.0] * 20]
+    assert [failure["rows"] for failure in called.failures] == [0]
+
+
+def test_a_call_that_catches_everything_and_goes_on_is_ended_again(lab: Callable[[str], Lab]) -> None:
+    source = """
+import time
+@feature
+def stubborn(window, as_of) -> float:
+    for _ in range(3):
+        try:
+            time.sleep(30)
+        except BaseException:
+            pass
+    return 1
+"""
+    values, called = lab(source).compute("stubborn", [[1.0]], timeout_ms=50, warm=True)
+    assert values == [[None]]
+    assert called.failures[0]["reason"] == "timed_out"
 
 
 def _given(selected: Selected, _: FunctionCall) -> Selected:

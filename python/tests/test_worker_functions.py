@@ -159,3 +159,30 @@ def test_a_reload_brings_what_could_not_be_loaded(tmp_path: Path, log: Path) -> 
     answered, block = ask(worker, frame, of)
     assert "failures" not in answered
     assert block["late_n"] == [0]
+
+
+def test_functions_are_called_before_anyone_waits(
+    tmp_path: Path, log: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    source = SOURCE.replace('    delays = window["delay"]', '    delays = window["delay"]; print("called")')
+    (tmp_path / "delays.py").write_text(source)
+    of = plan_of(tmp_path)
+    worker = start(tmp_path, log, of)
+    assert capfd.readouterr().out == "called\n" * 3, "one entity, then two"
+    list(worker.handle(reload_frame({"p": of}, folder=str(tmp_path))))
+    assert capfd.readouterr().out == "", "a reload that leaves it as it was calls nothing"
+
+
+def test_a_slow_view_leaves_time_for_the_others_of_a_frame(
+    tmp_path: Path, log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(headrace.worker, "CALLS_S", 1.0)
+    (tmp_path / "delays.py").write_text(SOURCE)
+    of = plan_of(tmp_path)
+    worker = start(tmp_path, log, of)
+    events = Events([SECOND] * 3, [0, 1, 2], [2000.0, 2000.0, 1.0], carriers=[-1] * 3)
+    groups = [group("p", [0, 1], 5 * SECOND), group("p", [2], 5 * SECOND)]
+    (answer,) = worker.handle(work_frame(0, 3, groups, [events]))
+    _, (slow, fine) = read_values(answer, of)
+    assert slow["late_n?"] == [0, 0]
+    assert fine["late_n"] == [1]

@@ -13,6 +13,9 @@ const ONE_THREAD = {
   NUMEXPR_NUM_THREADS: '1',
 };
 
+/** What functions print is logged line by line, up to so many characters of each. */
+const LINE_MAX = 2000;
+
 /**
  * Starts `python -m headrace.worker`. Call it from the main thread: a worker asks to be killed with the *thread* that
  * started it. Stdin is a pipe that is held open and never written to: its end tells the worker that the engine is gone.
@@ -56,6 +59,9 @@ export class PythonSpawner implements Spawner {
   }
 
   #logLines(stream: Readable, identity: string, level: 'info' | 'warn'): void {
-    createInterface({ input: stream }).on('line', (line) => this.#logger[level]({ worker: identity }, line));
+    createInterface({ input: stream }).on('line', (line) => {
+      const shown = line.length > LINE_MAX ? `${line.slice(0, LINE_MAX)}… (${line.length} characters)` : line;
+      this.#logger[level]({ worker: identity }, shown);
+    });
   }
 }
