@@ -8,6 +8,7 @@ import {
   COMPUTED_AT,
   type ComputedBlock,
   EVENT_TIME,
+  isOver,
   POSITION,
   REVISION,
   ROW_HEADER,
@@ -46,9 +47,9 @@ export class CachedRow implements Row, Tenant {
 }
 
 /**
- * - `fresh`: neither touched since nor past its TTL, and for an exact view not past its `valid_until`
+ * - `fresh`: neither touched since nor past its TTL, and not over ({@link isOver})
  * - `stale`: past its TTL, within the view's stale-while-revalidate window
- * - `expired`: past both, or past the `valid_until` of an exact view
+ * - `expired`: past both, or over
  * - `dirty`: an event has touched the entity since
  */
 export type FoundState = 'fresh' | 'stale' | 'expired' | 'dirty';
@@ -268,8 +269,7 @@ export class FeatureCache {
   #state(row: CachedRow, view: View, age: Micros): FoundState {
     if (row.code < 0) row.code = this.#codes.codeOf(view.plan.entity, row.entityId);
     if (this.#touched.lastTouch(view, row.code) > row.slab[row.base + POSITION]!) return 'dirty';
-    // NaN compares as false: such a row is valid until an event comes.
-    if (view.exact && this.#now >= row.slab[row.base + VALID_UNTIL]!) return 'expired';
+    if (isOver(row, this.#now)) return 'expired';
     if (age <= view.ttl) return 'fresh';
     return age <= view.ttl + view.staleWhileRevalidate ? 'stale' : 'expired';
   }

@@ -1,6 +1,6 @@
 import type { Micros } from '../clock.ts';
 import type { Job } from '../fleet/job.ts';
-import { AS_OF, POSITION, type Row, VALID_UNTIL } from '../values/row.ts';
+import { AS_OF, isOver, POSITION, type Row } from '../values/row.ts';
 
 /** One entity of one request that waits for its row. */
 export interface Waiter<Request extends { deadlineMs: number }> {
@@ -68,8 +68,7 @@ export class Flight<Request extends { deadlineMs: number }> {
  * Whether a row is as good as one computed when the waiter asked. A job that was under way then may have left before
  * an event, or so long before that its row is past the TTL.
  */
-function answers({ view, slab, base }: Row, { need, since }: { need: number; since: Micros }): boolean {
-  if (slab[base + POSITION]! < need || slab[base + AS_OF]! + view.ttl < since) return false;
-  // NaN compares as false: such a row is valid until an event comes.
-  return !(view.exact && slab[base + VALID_UNTIL]! <= since);
+function answers(row: Row, { need, since }: { need: number; since: Micros }): boolean {
+  const { view, slab, base } = row;
+  return slab[base + POSITION]! >= need && slab[base + AS_OF]! + view.ttl >= since && !isOver(row, since);
 }

@@ -4,6 +4,7 @@
  * The numbers of a row lie side by side in a Float64 slab: {@link ROW_HEADER} header numbers, then one number a feature
  * (NaN is null; int64, bool and timestamp as numbers). Texts stand beside it.
  */
+import type { Micros } from '../clock.ts';
 import type { View } from '../registry/view.ts';
 
 /** Places of the header numbers within a row. Times in microseconds; NaN where there is none. */
@@ -47,3 +48,19 @@ export interface ComputedBlock {
 /** Features a row of the block has. */
 export const blockWidth = ({ view, ofRequest }: Pick<ComputedBlock, 'view' | 'ofRequest'>): number =>
   view.features.length + (ofRequest ? view.request.length : 0);
+
+/** A row in which a call of Python took too long is valid for so long: `AGAIN_US` in `python_features.py`. */
+const AGAIN: Micros = 1_000_000;
+
+/**
+ * Whether a row is past its `valid_until` and may not be given any more, its TTL aside: in an exact view, and where it
+ * is null in part only since a call took too long, which another may not.
+ */
+export function isOver({ view, slab, base }: Row, now: Micros): boolean {
+  const validUntil = slab[base + VALID_UNTIL]!;
+  // NaN compares as false: such a row is valid until an event comes.
+  if (!(now >= validUntil)) return false;
+  return view.exact || (validUntil - slab[base + AS_OF]! <= AGAIN && view.plan.features.some(isPython));
+}
+
+const isPython = ({ type }: { type: string }): boolean => type === 'python';

@@ -4,7 +4,7 @@ import { type CachedRow, FeatureCache, type Found } from '../../src/cache/cache.
 import { CHUNK_ROWS } from '../../src/cache/slab.ts';
 import { Upkeep } from '../../src/cache/upkeep.ts';
 import { EventClock } from '../../src/clock.ts';
-import type { View } from '../../src/registry/view.ts';
+import type { PlanFeature, View } from '../../src/registry/view.ts';
 import { RowWriters } from '../../src/values/json.ts';
 import { ROW_HEADER } from '../../src/values/row.ts';
 import { Touched } from '../../src/values/touched.ts';
@@ -64,6 +64,21 @@ test('an exact view ends a row at its valid_until, another does not', () => {
   assert.is(state(loose, 'ORD', 130 * SECOND), 'fresh');
   store(exact, 'ATL', 100 * SECOND);
   assert.is(state(exact, 'ATL', 399 * SECOND), 'fresh', 'without an end');
+});
+
+test('a row in which a call of Python may have taken too long ends with the second that it is valid for', () => {
+  const { store, state } = setup();
+  const { plan } = makeView();
+  const features = [{ type: 'python' } as PlanFeature];
+  const python = makeView({ plan: { ...plan, features } });
+  store(python, 'ORD', 100 * SECOND, 1, 101 * SECOND);
+  assert.is(state(python, 'ORD', 101 * SECOND - 1), 'fresh');
+  assert.is(state(python, 'ORD', 101 * SECOND), 'expired');
+  store(python, 'ATL', 100 * SECOND, 1, 101 * SECOND + 1);
+  assert.is(state(python, 'ATL', 102 * SECOND), 'fresh', 'valid for longer');
+  const plain = makeView({ name: 'plain' });
+  store(plain, 'ORD', 100 * SECOND, 1, 101 * SECOND);
+  assert.is(state(plain, 'ORD', 101 * SECOND), 'fresh', 'without Python');
 });
 
 test('a touch after the row makes it dirty, one before does not', () => {
