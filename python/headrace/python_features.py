@@ -19,7 +19,8 @@ from headrace.runs import Run
 from headrace.window_frame import Texts
 
 AGAIN_US: Final = 1_000_000
-"""A row in which a call took too long is good for so long, microseconds: another try may do better."""
+"""A row in which a call took too long, or could not be made, is good for so long, microseconds: another try
+may do better."""
 
 
 @dataclass(slots=True)
@@ -30,7 +31,8 @@ class Called:
     """By row of the result, the values of features whose output is a text."""
     failures: list[FeatureFailure] = field(default_factory=list)
     timed_out: NDArray[np.bool_] | None = None
-    """Rows in which a call took too long, shape ``(n,)``; ``None`` where none did."""
+    """Rows in which a call took too long, or could not be made since its function could not be loaded, shape
+    ``(n,)``; ``None`` where there is none."""
 
 
 def compute_functions(
@@ -113,7 +115,7 @@ def _store(call: FunctionCall, outcomes: Sequence[Any], features: NDArray[np.flo
     for i, outcome in enumerate(outcomes):
         if isinstance(outcome, Failure):
             tally.add(outcome)
-            if outcome.reason == "timed_out":
+            if outcome.reason == "timed_out" or outcome is call.loaded:
                 tally.time_out(i, len(outcomes))
             continue
         for row, result, output in call.members:

@@ -150,10 +150,11 @@ def test_a_reload_brings_what_could_not_be_loaded(tmp_path: Path, log: Path) -> 
     (tmp_path / "delays.py").write_text(SOURCE + "\n")
     worker = start(tmp_path, log, of)
     frame = work_frame(0, 0, [group("p", [0], 5 * SECOND)])
-    answered, _ = ask(worker, frame, of)
+    answered, block = ask(worker, frame, of)
     assert answered["failures"][0]["message"] == (
         "delays.py, late: the source has changed; reload the registry"
     )
+    assert block["valid_until"] == [6 * SECOND], "it is no value of the definition: another try may do better"
     (tmp_path / "delays.py").write_text(SOURCE)
     list(worker.handle(reload_frame({"p": of}, folder=str(tmp_path))))
     answered, block = ask(worker, frame, of)
