@@ -18,6 +18,10 @@ export function parseTemplate(text: string): string[] | { problem: string } {
   if (stray !== undefined) {
     return { problem: `${quote(text)} has a brace without its partner; write columns as {column}` };
   }
+  if (parts.slice(1, -1).some((part, i) => i % 2 === 1 && part === '')) {
+    const sentence = `${quote(text)} has two columns side by side, so that different entities may get the same id`;
+    return { problem: `${sentence}; write text between them, as in {a}-{b}` };
+  }
   return checkColumns(parts);
 }
 

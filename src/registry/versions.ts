@@ -28,10 +28,10 @@ export function flattenVersions(reader: Reader, view: ViewDraft): FlatVersion[] 
     reader.spend(features.length, version.key);
     const settled = new Settler(reader, version.name, features, view.inputs, broken).settle();
     const descriptions = new Map(features.map((feature) => [feature.name, feature.description]));
-    if (settled.features.length === 0 && settled.request.length > 0) {
+    const unread = features.flatMap(({ name, body }) => (body === null ? [name] : []));
+    if (settled.features.length === 0 && settled.request.length > 0 && unread.length === 0) {
       reader.report(version.key, 'every feature of the version depends on the request alone; add one of a source');
     }
-    const unread = features.flatMap(({ name, body }) => (body === null ? [name] : []));
     return {
       ...settled,
       name: version.name,
