@@ -67,8 +67,10 @@ const BAD_READS: [object, number, string][] = [
   [{ position: 0.5 }, 400, 'bad_request'],
   [{ min_position: 'all' }, 400, 'bad_request'],
   [{ timeout_ms: 0 }, 400, 'bad_request'],
-  [{ service: 'model' }, 422, 'unsupported'],
-  [{ request: {} }, 422, 'unsupported'],
+  [{ service: 'model' }, 404, 'unknown_service'],
+  [{ service: 5 }, 400, 'bad_request'],
+  [{ request: { amount: 5 } }, 404, 'unknown_input'],
+  [{ request: [] }, 400, 'bad_request'],
 ];
 
 test('requests for values', async () => {
