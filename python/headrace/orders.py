@@ -1,7 +1,8 @@
 """Order statistics: quantiles, and how often each value occurs.
 
 Each window of a field is sorted once, whatever is asked of it: quantiles are read at their places, and runs
-of equal values are counted where neighbours differ. Only the entropy depends on an order of adding."""
+of equal values are counted where neighbours differ. Only the entropy depends on an order of adding, that of
+the counts."""
 
 from collections.abc import Callable, Sequence
 from typing import Final, TypeAlias
@@ -200,21 +201,26 @@ class Runs:
 
     def entropies(self) -> Floats:
         """Return the Shannon entropy of each stretch's values, in nats."""
+        # The codes of texts stand in the order in which these first came, so it is not theirs that is added in.
         # The logarithm gives a number the same bits wherever it stands: alone, in a slice, at any alignment.
-        shares = self.counts / self.each(self.line.sizes)
+        shares = self.ranked() / self.each(self.line.sizes)
         sums: Floats = np.add.reduceat(shares * np.log(shares), self.firsts)
         return 0.0 - sums
 
     def top_shares(self, rank: int) -> Floats:
         """Return the share of each stretch's rank-th most frequent value, NaN where there are fewer."""
-        # One sort of all: each stretch has a range of numbers of its own, in which greater counts come first.
-        over = self.counts.max() + 1
-        tops: Indexes = over * np.arange(1, len(self.firsts) + 1)
-        ranked = np.sort(self.each(tops) - self.counts)
+        ranked = self.ranked()
         enough = self.numbers >= rank
         places = np.minimum(self.firsts + (rank - 1), len(ranked) - 1)
-        shares: Floats = np.where(enough, (tops - ranked[places]) / self.line.sizes, np.nan)
+        shares: Floats = np.where(enough, ranked[places] / self.line.sizes, np.nan)
         return shares
+
+    def ranked(self) -> Indexes:
+        """Return the counts, of each stretch the greatest first."""
+        # One sort of all: each stretch has a range of numbers of its own, in which greater counts come first.
+        tops = self.each((self.counts.max() + 1) * np.arange(1, len(self.firsts) + 1))
+        ranked: Indexes = tops - np.sort(tops - self.counts)
+        return ranked
 
 
 def _count(runs: Runs, feature: PlanFeature, texts: Texts | None) -> Floats | Indexes:

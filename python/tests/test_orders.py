@@ -95,6 +95,16 @@ def test_of_several_categories_the_one_with_the_least_text_is_the_mode(seed: int
         assert (texts[int(found)] == min(modes)) if len(modes) else np.isnan(found)
 
 
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_shares_do_not_depend_on_the_codes_that_texts_happen_to_have(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    codes = rng.integers(0, 9, 200) * rng.integers(0, 2, 200)
+    wanted = [asked(aggregation="entropy"), asked(aggregation="top_share", rank=2)]
+    others = rng.permutation(9)[codes]
+    assert run(line(*codes), wanted, 1).tobytes() == run(line(*others), wanted, 1).tobytes()
+
+
 def test_values_are_left_as_they_are() -> None:
     segments = line(3.0, 1.0, 2.0, 1.0)
     before = segments.values.tobytes()
