@@ -88,7 +88,7 @@ class Finding:
 
 
 def check(subject: Subject) -> list[Finding]:
-    """Run every check on a subject, in the order of ``CHECKS``, up to the first where it fails on any rows."""
+    """Run every check on a subject, in the order of ``CHECKS``, or the first where it fails on any rows."""
     findings = []
     for name, function in CHECKS.items():
         broken = False

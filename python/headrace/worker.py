@@ -6,7 +6,6 @@ takes frames (:mod:`headrace.frames`) one by one, in one thread, and never reads
 import argparse
 import ctypes
 import faulthandler
-import importlib
 import io
 import os
 import platform
@@ -44,7 +43,7 @@ from headrace.plan import Plan
 from headrace.request import CompiledRequest, texts_column
 from headrace.rows import FAR
 from headrace.shards import Needs, Shards
-from headrace.warm import warm
+from headrace.warm import warm_pandas
 
 BEAT_S: Final = 0.25
 """Pause between two signs of progress while loading."""
@@ -75,8 +74,8 @@ class Worker:
         self._plans: dict[str, Plan] = {}
         self._compiled: dict[str, CompiledPlan] = {}
         self._modules: Modules | None = None
-        self._warm: set[tuple[str, str]] = set()
-        """The functions that were called before, with the digests of their modules."""
+        self._warm = False
+        """pandas was used before."""
         self._budget = Budget(CALLS_S, monotonic)
         self._requests: dict[str, CompiledRequest] = {}
         self._schemas: dict[str, SchemaSpec] = {}
@@ -144,25 +143,16 @@ class Worker:
         self._load_functions()
 
     def _load_functions(self) -> None:
-        """Load and warm the functions of Python features, and pandas with them, before anyone waits."""
-        self._budget.begin()
+        """Load the functions of Python features, and pandas with them, before anyone waits for a value."""
         for key, plan in self._plans.items():
-            functions = {
-                (feature["function"], feature["digest"])
-                for feature in plan["features"]
-                if feature["type"] == "python"
-            }
-            if not functions or self._modules is None:
-                continue
-            importlib.import_module("pandas")
-            try:
-                calls = self._plan(key).calls
-            except Exception:
-                traceback.print_exc()  # whoever asks for the plan is told
-            else:
-                if not functions <= self._warm:
-                    warm(calls, self._modules, self._budget)
-                    self._warm |= functions
+            if any(feature["type"] == "python" for feature in plan["features"]):
+                try:
+                    if not self._warm:
+                        self._warm = True
+                        warm_pandas()
+                    self._plan(key)
+                except Exception:
+                    traceback.print_exc()  # whoever asks for the plan is told
 
     def _assign(self, frame: Frame) -> Iterator[bytes]:
         header: AssignHeader = frame.header
