@@ -201,7 +201,7 @@ class Runs:
 
     def entropies(self) -> Floats:
         """Return the Shannon entropy of each stretch's values, in nats."""
-        # Codes of texts stand in the order in which these first came, so it is not theirs that is added in.
+        # The codes of texts stand in the order in which these first came: it is not theirs that is added in.
         # The logarithm gives a number the same bits wherever it stands: alone, in a slice, at any alignment.
         shares = self.ranked() / self.each(self.line.sizes)
         sums: Floats = np.add.reduceat(shares * np.log(shares), self.firsts)

@@ -6,17 +6,16 @@ from unittest.mock import patch
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from material import SECOND, Events, plan, slope, statistical
-from scipy import stats
-
 from headrace import gather, tiles
 from headrace.compute import CompiledPlan, compute
 from headrace.moments import ALL, CENTRE, REST, SUM, N, Need, describe, describe_one, merge
 from headrace.plan import PlanFeature
 from headrace.segments import Floats, Indexes
 from headrace.shards import Needs, Shards
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from material import SECOND, Events, plan, slope, statistical
+from scipy import stats
 
 DAY = 86_400 * SECOND
 SEEDS = st.integers(0, 2**32 - 1)

@@ -3,7 +3,6 @@
 from typing import Any
 
 import numpy as np
-
 from headrace.compute import CompiledPlan, compute
 from headrace.plan import Plan
 from headrace.shards import Needs, Shards

@@ -4,16 +4,15 @@ from unittest.mock import patch
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from material import SECOND, Events, plan, slope, statistical
-
 from headrace import gather, tiles
 from headrace.compute import CompiledPlan, Values, compute
 from headrace.plan import Plan, PlanFeature
 from headrace.rows import FAR, Rows
 from headrace.shards import Needs, Shards
 from headrace.tiles import Grid
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from material import SECOND, Events, plan, slope, statistical
 
 LONG, SHORT = 400 * SECOND, 90 * SECOND
 LATE = [">", ["field", "delay"], 0.25]
