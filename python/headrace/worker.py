@@ -24,7 +24,8 @@ from numpy.typing import NDArray
 from headrace import frames
 from headrace.answer import encode_values
 from headrace.columns import decode_columns
-from headrace.compute import CompiledPlan, Values, compute
+from headrace.compute import Values, compute
+from headrace.dictionaries import Dictionaries
 from headrace.frames import (
     AssignHeader,
     Frame,
@@ -37,13 +38,11 @@ from headrace.frames import (
     encode_frame,
 )
 from headrace.limits import Budget
-from headrace.loader import Modules
 from headrace.log import Log
-from headrace.plan import Plan
-from headrace.request import CompiledRequest, texts_column
+from headrace.plans import Plans
+from headrace.request import texts_column
 from headrace.rows import FAR
 from headrace.shards import Needs, Shards
-from headrace.warm import warm_pandas
 
 BEAT_S: Final = 0.25
 """Pause between two signs of progress while loading."""
@@ -71,15 +70,10 @@ class Worker:
         self._monotonic = monotonic
         self._shards = Shards(Needs())
         self._log: Log | None = None
-        self._plans: dict[str, Plan] = {}
-        self._compiled: dict[str, CompiledPlan] = {}
-        self._modules: Modules | None = None
-        self._warm = False
-        """pandas was used before."""
+        self._dictionaries = Dictionaries(self._read_dictionary)
+        self._plans = Plans(self._dictionaries.texts)
         self._budget = Budget(CALLS_S, monotonic)
-        self._requests: dict[str, CompiledRequest] = {}
         self._schemas: dict[str, SchemaSpec] = {}
-        self._dictionaries: dict[str, list[str]] = {}
 
     def hello(self) -> bytes:
         """Return the frame that a worker sends first."""
@@ -121,38 +115,16 @@ class Worker:
 
     def _reload(self, frame: Frame) -> Iterator[bytes]:
         header: ReloadHeader = frame.header
-        self._plans = header["plans"]
-        self._requests = {}
         self._schemas = header["schemas"]
-        needs = Needs(self._plans.values())
-        folder = Path(header["folder"]).resolve()
-        if self._modules is None or self._modules.folder != folder:
-            self._modules = Modules(folder)
-        if self._shards.needs.cover(needs):
-            # A function that could not be loaded may be there by now.
-            kept = {
-                key: plan for key, plan in self._compiled.items() if key in self._plans and not plan.calls
-            }
-            self._compiled = kept
-        else:
-            self._compiled = {}
+        needs = Needs(header["plans"].values())
+        covered = self._shards.needs.cover(needs)
+        self._plans.replace(header["plans"], Path(header["folder"]).resolve(), same_rows=covered)
+        if not covered:
             leases, count = self._shards.leases, self._shards.shard_count
             self._shards = Shards(needs, count)
             self._shards.own(leases)
             yield from self._load(self._shards, 0, self.position)
-        self._load_functions()
-
-    def _load_functions(self) -> None:
-        """Load the functions of Python features, and pandas with them, before anyone waits for a value."""
-        for key, plan in self._plans.items():
-            if any(feature["type"] == "python" for feature in plan["features"]):
-                try:
-                    if not self._warm:
-                        self._warm = True
-                        warm_pandas()
-                    self._plan(key)
-                except Exception:
-                    traceback.print_exc()  # whoever asks for the plan is told
+        self._plans.load_functions(self._shards.needs)
 
     def _assign(self, frame: Frame) -> Iterator[bytes]:
         header: AssignHeader = frame.header
@@ -182,7 +154,7 @@ class Worker:
         """Read events of the log into shards; yield beats."""
         if until <= after or not shards.leases or not shards.needs.sources or self._log is None:
             return
-        self._dictionaries = {}  # what the log has of them by now came in no frame
+        self._dictionaries.forget()
         beat = _Beat(self._monotonic, until - after)
         for batch in self._log.read(after, until):
             shards.append(batch.schema, batch.columns, batch.positions, batch.keep)
@@ -214,10 +186,10 @@ class Worker:
         self._budget.begin()
         answers: list[GroupAnswer] = []
         blocks: list[bytes] = []
-        calling = sum(self._calls(asked) for asked in groups)
+        calling = sum(self._plans.calls(asked.group["hash"]) for asked in groups)
         for asked in groups:
             budget = self._budget
-            if self._calls(asked):
+            if self._plans.calls(asked.group["hash"]):
                 budget = self._budget.share(calling)
                 calling -= 1
             answer, block = self._answer(asked, budget)
@@ -235,13 +207,7 @@ class Worker:
         """Take the frame's events and dictionary entries; return where its groups' codes begin."""
         header: WorkHeader = frame.header
         for delta in header.get("dictionaries", ()):
-            texts = self._dictionaries.get(delta["name"])
-            start = int(delta["from"])
-            # A dictionary that nobody has asked for, or with a hole, is read from the log when it is needed.
-            if texts is not None and start <= len(texts):
-                texts[start:] = delta["values"]
-            else:
-                self._dictionaries.pop(delta["name"], None)
+            self._dictionaries.grow(delta)
         offset = frame.body
         for batch in header.get("batches", ()):
             n, last = int(batch["n"]), int(batch["position"])
@@ -276,11 +242,6 @@ class Worker:
             offset += size
         return read
 
-    def _calls(self, asked: "_Asked") -> bool:
-        """Tell whether a group has Python features."""
-        plan = self._plans.get(asked.group["hash"])
-        return plan is not None and any(feature["type"] == "python" for feature in plan["features"])
-
     def _answer(self, asked: "_Asked", budget: Budget) -> tuple[GroupAnswer, bytes]:
         """Compute one group; what goes wrong in it spoils no other."""
         group, codes, inputs = asked
@@ -294,10 +255,13 @@ class Worker:
             "n": len(codes),
         }
         try:
-            plan = self._plan(group["hash"])
+            plan = self._plans.plan(group["hash"], self._shards.needs)
             fence = position if position < self.position else FAR
             values = compute(plan, self._shards, codes, int(group["as_of"]), fence, budget)
-            texts = {row: self._texts(name, values, row) for row, name in plan.dictionaries.items()}
+            texts: dict[int, Sequence[str | None]] = {
+                row: self._dictionaries.texts_of(name, values.features[row].tolist())
+                for row, name in plan.dictionaries.items()
+            }
             texts.update(values.texts)
             if values.failures:
                 answer["failures"] = values.failures
@@ -315,40 +279,13 @@ class Worker:
     ) -> bytes:
         """Return the columns of the features that depend on the request, of which `block` has the inputs."""
         stored = {
-            feature["name"]: texts_column(texts[row]) if row in texts else values.features[row]
-            for row, feature in enumerate(self._plans[key]["features"])
+            name: texts_column(texts[row]) if row in texts else values.features[row]
+            for row, name in enumerate(self._plans.names(key))
         }
-        return self._request(key).evaluate(stored, block, values.features.shape[1])
+        return self._plans.request(key).evaluate(stored, block, values.features.shape[1])
 
-    def _request(self, key: str) -> CompiledRequest:
-        compiled = self._requests.get(key)
-        if compiled is None:
-            compiled = self._requests[key] = CompiledRequest(self._plans[key])
-        return compiled
-
-    def _plan(self, key: str) -> CompiledPlan:
-        compiled = self._compiled.get(key)
-        if compiled is None:
-            plan = self._plans.get(key)
-            if plan is None:
-                raise ValueError(f"this worker has no plan {key}")
-            compiled = self._compiled[key] = CompiledPlan(
-                plan, self._shards.needs, self._dictionary, self._modules
-            )
-        return compiled
-
-    def _texts(self, name: str, values: Values, row: int) -> list[str | None]:
-        """Return the texts of a category's codes."""
-        codes = [None if code != code else int(code) for code in values.features[row].tolist()]
-        texts = self._dictionary(name, 1 + max((code for code in codes if code is not None), default=-1))
-        return [None if code is None else texts[code] for code in codes]
-
-    def _dictionary(self, name: str, size: int) -> Sequence[str]:
-        """Return the texts of a dictionary, at least `size` of them."""
-        texts = self._dictionaries.get(name)
-        if (texts is None or len(texts) < size) and self._log is not None:
-            texts = self._dictionaries[name] = self._log.dictionary(name)
-        return texts or ()
+    def _read_dictionary(self, name: str) -> list[str]:
+        return self._log.dictionary(name) if self._log is not None else []
 
 
 class _Asked(NamedTuple):
