@@ -25,7 +25,18 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "python"))
 from headrace.compute import CompiledPlan, compute
 from headrace.plan import Plan
 from headrace.shards import Needs, Shards
-from kernels_plan import DAY, GROUPED, MERGEABLE, SCHEMA, TWENTY, WEEK, by_groups, by_pandas, plan_of
+from kernels_plan import (
+    APPROXIMATE,
+    DAY,
+    GROUPED,
+    MERGEABLE,
+    SCHEMA,
+    TWENTY,
+    WEEK,
+    by_groups,
+    by_pandas,
+    plan_of,
+)
 from kernels_plot import plot
 
 RATIO = "\N{MULTIPLICATION SIGN}"
@@ -229,6 +240,23 @@ def of_events(seconds: float, picture: Path | None) -> Figures:
     ]
 
 
+def of_sketches(seconds: float) -> Figures:
+    """Measure an event and approximate quantiles of few or many rows in window."""
+    streams = {rows: Stream(APPROXIMATE, rows) for rows in (10_000, 1_000_000)}
+    end = time.perf_counter() + seconds
+    while len(streams[10_000].times) < 50 or time.perf_counter() < end:
+        for stream in streams.values():
+            for _ in range(5):
+                stream.event()
+    few, many = (median_s(stream.times) * 1e6 for stream in streams.values())
+    about = "event and approximate quantiles"
+    return [
+        {"name": f"{about}, 10,000 rows in window", "value": few, "unit": "µs"},
+        {"name": f"{about}, 1,000,000 rows in window", "value": many, "unit": "µs"},
+        {"name": f"{about}, 1,000,000 ÷ 10,000 rows", "value": many / few, "unit": RATIO},
+    ]
+
+
 def of_appends(seconds: float) -> Figures:
     """Measure adding events to a million and a half."""
     figures: Figures = []
@@ -280,6 +308,7 @@ def main() -> None:
         partial(of_one, options.seconds),
         partial(of_thousand, options.seconds),
         partial(of_events, options.seconds, options.plot),
+        partial(of_sketches, options.seconds),
         partial(of_appends, options.seconds),
         of_load,
     ]

@@ -157,3 +157,11 @@ MERGEABLE = plan_of(
     ]
 )
 """What can be computed of parts: an event must not cost more where the window holds more."""
+
+APPROXIMATE = plan_of(
+    [
+        statistical("delay_median", "median", 30 * DAY, approximate=0.01),
+        statistical("delay_q90", "quantile", 30 * DAY, approximate=0.01, q=0.9),
+    ]
+)
+"""Quantiles that are read from a sketch."""

@@ -54,13 +54,20 @@ class Selection:
     """Something needs every row."""
     mergeable: bool
     """Something needs what tiles have too."""
+    sketched: bool
+    """Something needs a sketch, which tiles can have too."""
     newest: bool
     """Something needs the newest value."""
 
     @property
+    def tileable(self) -> bool:
+        """Whether something needs what tiles have."""
+        return self.mergeable or self.sketched
+
+    @property
     def reached(self) -> bool:
         """Whether only its newest rows are read."""
-        return not self.span.plain and (self.deep or self.mergeable or self.newest)
+        return not self.span.plain and (self.deep or self.tileable or self.newest)
 
 
 class Reading:
@@ -117,21 +124,21 @@ class Reading:
             }
         )
         """Filter, stop, and what leads to the moment of entering, of the windows with a filter."""
-        gathered = [i for i, one in enumerate(selections) if one.deep or one.mergeable or one.newest]
+        gathered = [i for i, one in enumerate(selections) if one.deep or one.tileable or one.newest]
         self.last = max((self.limits[i][1] for i in gathered), default=0)
         """The stop up to which rows are gathered."""
-        whole = [i for i in gathered if spans[i].plain and (selections[i].deep or selections[i].mergeable)]
+        whole = [i for i in gathered if spans[i].plain and (selections[i].deep or selections[i].tileable)]
         self.first = min((self.limits[i][0] for i in whole), default=self.last)
         """The start from which rows are gathered, where no window is so long that tiles serve it."""
-        self.tileable = [i for i in whole if selections[i].mergeable]
+        self.tileable = [i for i in whole if selections[i].tileable]
         self.longest = min((self.limits[i][0] for i in self.tileable), default=self.last)
         self.crossings = [
             (*self.limits[i], spans[i].leave, spans[i].enter)
             for i in self.tileable
-            if filters[selections[i].filter].truth is not None
+            if selections[i].mergeable and filters[selections[i].filter].truth is not None
         ]
-        """Start, stop, and what leads to the moments of leaving and entering, of windows with a filter that
-        tiles may serve."""
+        """Start, stop, and what leads to the moments of leaving and entering, of windows with a filter whose
+        sums may be put together from tiles."""
         self.reached = [i for i in gathered if not spans[i].plain]
         self.peeks = [i for i in gathered if i not in whole and i not in self.reached]
         """Windows of which only the newest row is read."""
@@ -506,7 +513,7 @@ def _first_bound(
     selections, limits = reading.selections, reading.limits
     bound = bounds[reading.last]
     for i, selection in enumerate(selections):
-        if selection.span.plain and (selection.deep or (selection.mergeable and i not in tiled)):
+        if selection.span.plain and (selection.deep or (selection.tileable and i not in tiled)):
             bound = min(bound, bounds[limits[i][0]])
     for i in reading.peeks:
         start, stop = limits[i]

@@ -24,6 +24,9 @@ read."""
 Texts: TypeAlias = Callable[[int], str]
 """The text of a category's code."""
 
+Whole: TypeAlias = Callable[[int, int, float], Sketch | None]
+"""The sketch of a window of an entity, of an accuracy, where it is not to be made of the rows at hand."""
+
 Shares: TypeAlias = list[tuple[int, float]]
 """Rows of the result, and the share of values below."""
 
@@ -69,7 +72,9 @@ class OrderPlan:
                 orders.quantiles.append((row, share))
 
 
-def compute_orders(plan: OrderPlan, segments: Segments, out: Floats, texts: Texts | None) -> None:
+def compute_orders(
+    plan: OrderPlan, segments: Segments, out: Floats, texts: Texts | None, whole: Whole | None = None
+) -> None:
     """Compute the order statistics of one field.
 
     Parameters
@@ -84,13 +89,15 @@ def compute_orders(plan: OrderPlan, segments: Segments, out: Floats, texts: Text
     texts
         Gives the text of a category's code, for a field of categories: of the most frequent, the one with the
         least text is the mode.
+    whole
+        Gives the sketches of windows whose rows are not all among the segments.
     """
     for window, orders in plan.windows.items():
         for row, feature in orders.runs:
             if feature["aggregation"] == "nunique":
                 out[row] = 0.0
         for accuracy, shares in orders.sketches.items():
-            _sketch(accuracy, shares, segments, window, out)
+            _sketch(accuracy, shares, segments, window, out, whole)
         if not orders.quantiles and not orders.runs:
             continue
         if len(out[0]) == 1 and not orders.runs:
@@ -235,11 +242,16 @@ def _count(runs: Runs, feature: PlanFeature, texts: Texts | None) -> Floats | In
     return runs.top_shares(int(feature["rank"]))
 
 
-def _sketch(accuracy: float, shares: Shares, segments: Segments, window: int, out: Floats) -> None:
+def _sketch(
+    accuracy: float, shares: Shares, segments: Segments, window: int, out: Floats, whole: Whole | None
+) -> None:
     """Fill in the quantiles of a window that are read from a sketch."""
     bounds = zip(segments.lows[window].tolist(), segments.highs[window].tolist(), strict=True)
     for entity, (low, high) in enumerate(bounds):
-        if low < high:
+        sketch = None if whole is None else whole(window, entity, accuracy)
+        if sketch is None:
+            if low == high:
+                continue
             sketch = Sketch.from_values(segments.values[low:high], accuracy)
-            for row, share in shares:
-                out[row, entity] = sketch.quantile(share)
+        for row, share in shares:
+            out[row, entity] = sketch.quantile(share)

@@ -11,14 +11,16 @@ from headrace.calls import Selected as SelectedWindow
 from headrace.fields import Column, FieldLine, lay_fields
 from headrace.gather import Asked, Filter, Gathered, Reading, Selected, Selection, gather, read, select
 from headrace.kernels import MomentPlan, Wanted, choice
-from headrace.orders import ORDERS, OrderPlan, compute_orders
+from headrace.orders import ORDERS, OrderPlan, Whole, compute_orders
 from headrace.plan import Plan, PlanFeature, PlanSource
 from headrace.predicates import Dictionary, Truth, compile_predicate
 from headrace.rows import TIME, Part
 from headrace.segments import Floats, Indexes
 from headrace.series import SeriesPlan, compute_series
 from headrace.shards import Needs
-from headrace.tiles import Fold, LongWindow, shift_of
+from headrace.sketch import Sketch
+from headrace.sketch_tiles import Counted, SketchedWindow, fold_sketch
+from headrace.tiles import Fold, LongWindow
 from headrace.windows import EVERY, Span, filter_key
 
 Key = tuple[Span, str]
@@ -150,7 +152,7 @@ class SourcePlan:
         span, name = key
         deep = key in self._deep
         shallow = span.plain and not name and not deep and all(map(_is_shallow, members))
-        mergeable = newest = False
+        mergeable = sketched = newest = False
         for row, feature in members:
             function, field_name = _function(feature), feature.get("field")
             if function == "count" and field_name is None and not (name and span.plain):
@@ -160,12 +162,14 @@ class SourcePlan:
                 newest = True
                 plan.peeks.append((row, self._columns[str(field_name)], window))
                 plan.wanted.append(self._wanted(row, feature, function, window))
+            elif "approximate" in feature and span.plain:
+                sketched = True
             elif function in ORDERS or (feature["type"] == "time_series" and function != "linear_regression"):
                 deep = True
             else:
                 mergeable = True
                 plan.wanted.append(self._wanted(row, feature, function, window))
-        return Selection(span, which, deep, mergeable, newest)
+        return Selection(span, which, deep, mergeable, sketched, newest)
 
     def _wanted(self, row: int, feature: PlanFeature, function: str, window: int) -> Wanted:
         name = feature.get("field")
@@ -239,7 +243,9 @@ class SourcePlan:
                 self._look_further(which, gathered, asked, features)
             for column, orders, name in plan.orders:
                 texts = None if name is None else _TextOf(self._dictionary, name)
-                compute_orders(orders, line.segments(column, rows.lows, rows.highs), features, texts)
+                segments = line.segments(column, rows.lows, rows.highs)
+                whole = self._whole(which, plan.columns[column], gathered, asked) if gathered.long else None
+                compute_orders(orders, segments, features, texts, whole)
             for column, series in plan.series:
                 segments = line.segments(column, rows.lows, rows.highs)
                 compute_series(series, segments, asked.as_of - plan.offsets, features, valid_until)
@@ -272,6 +278,7 @@ class SourcePlan:
                 own = self._reading.filters[which].selections
                 windows = [window for window, s in enumerate(own) if s in tiled]
                 lows[windows, i] = highs[windows, i]
+                windows = [window for window in windows if self._reading.selections[own[window]].mergeable]
                 if windows:
                     folded.append((i, *self._fold(which, plan, windows, asked, i, parts)))
         if len(asked.codes) == 1:
@@ -303,8 +310,24 @@ class SourcePlan:
             stretches += own
             columns = [plan.stretches[k][0] for k in own]
             start, stop = asked.as_of + span.start, asked.as_of + span.stop
-            long.append(LongWindow(start, stop, shift_of(span.stop - span.start), columns))
+            long.append(LongWindow(start, stop, columns))
         return stretches, fold.table(long, plan.need)
+
+    def _whole(self, which: int, column: Column, gathered: Gathered, asked: Asked) -> Whole:
+        """Return what gives the sketches of long windows."""
+        long = {i: (parts, tiled) for i, parts, tiled in gathered.long}
+        plan, own = self.filters[which], self._reading.filters[which]
+
+        def sketch(window: int, i: int, accuracy: float) -> Sketch | None:
+            if i not in long or own.selections[window] not in long[i][1]:
+                return None
+            rows, local = asked.rows(self.name, self._entity, i)
+            span = plan.spans[window]
+            counted = Counted(partial(read, long[i][0]), column.row, own.truth)
+            window_of = SketchedWindow(asked.as_of, span.start, span.stop, (plan.key, column.row), accuracy)
+            return fold_sketch(window_of, rows, local, counted, asked.fence)
+
+        return sketch
 
     def _look_further(self, which: int, gathered: Gathered, asked: Asked, features: Floats) -> None:
         """Find last values that were not in the rows that were gathered."""

@@ -27,29 +27,18 @@ Read: TypeAlias = Callable[[int, int], Words]
 """Returns the rows of an entity with ``start <= ts < stop``, and a stop."""
 
 
-class Grid:
-    """The tiles of one entity, length and filter, over some columns; part of what `Rows` keeps."""
+class Tiles:
+    """Which tiles of one entity and length there are; part of what `Rows` keeps."""
 
-    __slots__ = ("columns", "first", "fresh", "positions", "shift", "tables", "truths")
+    __slots__ = ("first", "fresh", "positions", "shift")
 
-    def __init__(
-        self, shift: int, columns: Sequence[Column], truths: Mapping[str, Truth], first: int, stop: int
-    ) -> None:
+    def __init__(self, shift: int, first: int, stop: int) -> None:
         """Make room for the tiles with numbers from `first` to `stop`, none of them computed."""
         self.shift = shift
-        self.columns = list(columns)
-        self.truths = truths
-        """The filters that columns name: another plan, which has not these, may have to compute the tiles."""
         self.first = first
         self.fresh = np.zeros(stop - first, np.bool_)
         self.positions = np.zeros(stop - first, np.int64)
         """Greatest position of a tile's rows, before the filter; 0 where there are none."""
-        self.tables = np.empty((len(columns), SIZE, stop - first))
-
-    @property
-    def size(self) -> int:
-        """Room that it takes, in words of 8 bytes."""
-        return self.tables.size + 2 * len(self.positions)
 
     def touch(self, time: int) -> None:
         """Take note of an event."""
@@ -61,6 +50,27 @@ class Grid:
         """Take note of many."""
         places = (times >> self.shift) - self.first
         self.fresh[places[(places >= 0) & (places < len(self.fresh))]] = False
+
+
+class Grid(Tiles):
+    """Tables of tiles, of one filter and over some columns."""
+
+    __slots__ = ("columns", "tables", "truths")
+
+    def __init__(
+        self, shift: int, columns: Sequence[Column], truths: Mapping[str, Truth], first: int, stop: int
+    ) -> None:
+        """Make room for the tiles with numbers from `first` to `stop`, none of them computed."""
+        super().__init__(shift, first, stop)
+        self.columns = list(columns)
+        self.truths = truths
+        """The filters that columns name: another plan, which has not these, may have to compute the tiles."""
+        self.tables = np.empty((len(columns), SIZE, stop - first))
+
+    @property
+    def size(self) -> int:
+        """Room that it takes, in words of 8 bytes."""
+        return self.tables.size + 2 * len(self.positions)
 
     def moved(self, columns: Sequence[Column], truths: Mapping[str, Truth], first: int, stop: int) -> "Grid":
         """Return a grid with room for other tiles and columns, and the same tiles as far as it has them."""
@@ -90,14 +100,23 @@ class LongWindow:
     start: int
     stop: int
     """It has the rows with ``start <= ts < stop``, microseconds."""
-    shift: int
     columns: list[int]
     """Which of the fold's columns are wanted of it."""
 
+    @property
+    def shift(self) -> int:
+        """The binary logarithm of the length of its tiles."""
+        return shift_of(self.stop - self.start, PER_WINDOW)
 
-def shift_of(time: int) -> int:
-    """Return the binary logarithm of the length of a window's tiles."""
-    return max((time // PER_WINDOW).bit_length() - 1, 0)
+
+def shift_of(time: int, tiles: int) -> int:
+    """Return the binary logarithm of the length of tiles of which a window has nearly so many, or more."""
+    return max((time // tiles).bit_length() - 1, 0)
+
+
+def whole_tiles(start: int, stop: int, shift: int) -> tuple[int, int]:
+    """Return the numbers of the first whole tile of a window and of the one after its last."""
+    return -(-start >> shift), stop >> shift
 
 
 class Fold:
@@ -155,7 +174,7 @@ class Fold:
         """
         ends: list[tuple[int, int]] = []
         for window in windows:
-            first, stop = _whole(window)
+            first, stop = whole_tiles(window.start, window.stop, window.shift)
             ends += [(window.start, first << window.shift), (stop << window.shift, window.stop)]
         needs = [need if column.kind == "field" else Need() for column in self._columns]
         edges = self._describe([self._filtered(*end) for end in ends], None, needs)
@@ -206,7 +225,7 @@ class Fold:
 
     def _tiles(self, window: LongWindow) -> tuple[NDArray[np.float64], list[Column]]:
         """Return the tables of whole tiles, shape ``(columns, SIZE, tiles)``, and their columns."""
-        first, stop = _whole(window)
+        first, stop = whole_tiles(window.start, window.stop, window.shift)
         keys = (window.shift, self._key)
         kept = self._rows.grids.get(self._local, {})
         known = kept.get(keys)
@@ -257,8 +276,3 @@ class Fold:
 
     def _keep(self, keys: tuple[int, str], grid: Grid) -> None:
         self._rows.keep(self._local, keys, grid)
-
-
-def _whole(window: LongWindow) -> tuple[int, int]:
-    """Return the numbers of the first whole tile of a window and of the one after its last."""
-    return -(-window.start >> window.shift), window.stop >> window.shift
