@@ -166,7 +166,7 @@ def test_whole_numbers_about_2_to_the_52_correlate_like_small_ones() -> None:
     # Half a unit, which their mean is off by, is not little beside what they differ by.
     small = [3.0, -7.0, 11.0, 2.0, -5.0, 8.0, -1.0]
     wanted = [series("autocorrelation", field="value", lag=2)]
-    great = segments(range(7), [2.0**52 + value for value in small])
+    great = segments(list(range(7)), [2.0**52 + value for value in small])
     out, _ = run(great.segments, great.end, wanted, 1)
     assert out[0, 0] == pytest.approx(pd.Series(small).autocorr(2), rel=1e-12)
 
