@@ -65,6 +65,8 @@ export function unknownField(name: string, source: SourceDraft): string {
 /** `; the fields of … are …`, or nothing where they are not known. */
 export function fieldsOf(source: SourceDraft | null): string {
   if (source?.fields == null) return '';
-  if (source.fields.size === 0) return `; ${source.name} has no fields`;
+  if (source.fields.size === 0) {
+    return `; ${source.name} has no fields: declare one under its fields, or in a file without sources as defaults: { field: … }`;
+  }
   return `; the fields of ${source.name} are ${listOf(source.fields.keys())}`;
 }

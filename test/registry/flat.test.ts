@@ -104,9 +104,9 @@ test('what is missing is said', () => {
   const lines = FEATURES.trimStart();
   assert.equal(problemsOf(lines), [
     '1:1 the features are of no entity; name one, as in defaults: { entity: user }',
-    '2:3 mean needs a field, and there is none; add field:; user_values has no fields',
+    '2:3 mean needs a field, and there is none; add field:; user_values has no fields: declare one under its fields, or in a file without sources as defaults: { field: … }',
     '2:80 source "user_values" is not declared; declare it under sources, or say where events have their time, as in defaults: { timestamp: at }',
-    '3:3 linear_regression needs a field, and there is none; add field:; user_values has no fields',
+    '3:3 linear_regression needs a field, and there is none; add field:; user_values has no fields: declare one under its fields, or in a file without sources as defaults: { field: … }',
   ]);
   assert.equal(problemsOf('features: { n: { type: statistical, aggregation: count } }\ndefaults: { entity: user }'), [
     '1:1 the features have no source; name one, as in defaults: { source: values }',
