@@ -38,17 +38,17 @@ class FieldLine:
     """How many known values there are before each place of the columns as they were with nulls; ``None``
     where there are no nulls."""
 
-    def place(self, column: int, limits: Indexes) -> Indexes:
-        """Return where limits among the events fall in a column."""
-        places = limits + column * self.rows if column else limits
+    def places(self, limits: Indexes) -> Indexes:
+        """Return where limits among the events fall in each column, shape ``(columns, limits)``."""
+        places = limits + self.rows * np.arange(self.columns)[:, None]
         return places if self.before is None else self.before[places]
 
     def times(self) -> Indexes:
         """Return the timestamps of the values, and a stop."""
-        times = np.tile(self.words[TIME, : self.rows], self.columns)
-        if self.before is not None:
-            times = times[np.diff(self.before) > 0]
-        return np.append(times, 0)
+        times = np.empty(self.columns * self.rows + 1, np.int64)
+        times[:-1].reshape(self.columns, self.rows)[:] = self.words[TIME, : self.rows]
+        times[-1] = 0
+        return times if self.before is None else times[np.append(np.diff(self.before) > 0, True)]
 
     def segments(self, column: int, lows: Indexes, highs: Indexes) -> Segments:
         """Return one column with its windows, of shape ``(windows, n)``."""

@@ -115,8 +115,8 @@ def describe(values: Floats, times: Indexes, lows: Indexes, highs: Indexes, need
         table[LEAST] = np.minimum.reduceat(values, flat)[::2]
         table[GREATEST] = np.maximum.reduceat(values, flat)[::2]
     if any(need.ends for need in needs):
-        table[FIRST] = values[lows]
-        table[LAST] = values[highs - 1]
+        table[FIRST] = values.take(lows)
+        table[LAST] = values.take(highs - 1)
     group = k // len(needs)
     for i, need in enumerate(needs):
         if need.centred:
@@ -204,7 +204,7 @@ def _centred(
     only = len(lows) == 1
 
     def each(numbers: Floats) -> Floats:
-        return numbers if only else np.repeat(numbers, sizes)
+        return numbers if only else numbers.repeat(sizes)
 
     def add(numbers: Floats) -> Floats:
         sums: Floats = np.add.reduceat(numbers, starts)
@@ -272,12 +272,13 @@ def merge(parts: Floats, sizes: Indexes, need: Need) -> Floats:
     table
         Shape ``(SIZE, k)``.
     """
-    ends = np.cumsum(sizes)
+    ends = sizes.cumsum()
     starts = ends - sizes
     table = np.empty((SIZE, len(sizes)))
+    only = len(sizes) == 1
 
     def each(numbers: Floats) -> Floats:
-        return np.repeat(numbers, sizes)
+        return numbers if only else numbers.repeat(sizes)
 
     def add(numbers: Floats) -> Floats:
         sums: Floats = np.add.reduceat(numbers, starts)
@@ -291,8 +292,8 @@ def merge(parts: Floats, sizes: Indexes, need: Need) -> Floats:
         table[LEAST] = np.minimum.reduceat(parts[LEAST], starts)
         table[GREATEST] = np.maximum.reduceat(parts[GREATEST], starts)
     if need.ends:
-        table[FIRST] = parts[FIRST, starts]
-        table[LAST] = parts[LAST, ends - 1]
+        table[FIRST] = parts[FIRST].take(starts)
+        table[LAST] = parts[LAST].take(ends - 1)
     if not need.centred:
         return table
     # How far the mean of each part lies from that of the whole.
@@ -305,11 +306,11 @@ def merge(parts: Floats, sizes: Indexes, need: Need) -> Floats:
         table[M3] = add(parts[M3] + off * (3.0 * parts[M2] + counts * squares))
         table[M4] = add(parts[M4] + off * (4.0 * parts[M3] + off * (6.0 * parts[M2] + counts * squares)))
     if need.numbers:
-        before = np.cumsum(counts) - counts
+        before = counts.cumsum() - counts
         along = before - each(before[starts] + (n - 1.0) / 2.0) + (counts - 1.0) / 2.0
         table[SXY] = add(parts[SXY] + counts * along * off)
     if need.times:
-        table[ORIGIN] = parts[ORIGIN, starts]
+        table[ORIGIN] = parts[ORIGIN].take(starts)
         x = (parts[ORIGIN] - each(table[ORIGIN])) + parts[X_CENTRE]
         table[X_CENTRE] = add(counts * x) / n
         x = x - each(table[X_CENTRE]) + parts[X_REST]

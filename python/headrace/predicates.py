@@ -55,8 +55,9 @@ def compile_predicate(
 
     def truth(words: Words) -> NDArray[np.bool_]:
         values: Any = evaluate(words)
-        taken: NDArray[np.bool_] = np.broadcast_to((values == values) & (values != 0.0), words.shape[1:])
-        return taken
+        taken: NDArray[np.bool_] = (values == values) & (values != 0.0)
+        # A filter that reads no field has one value for all rows.
+        return taken if taken.ndim else np.full(words.shape[1], taken)
 
     return truth
 

@@ -277,12 +277,16 @@ class SourcePlan:
             for i, parts, tiled in gathered.long:
                 own = self._reading.filters[which].selections
                 windows = [window for window, s in enumerate(own) if s in tiled]
-                lows[windows, i] = highs[windows, i]
+                for window in windows:
+                    lows[window, i] = highs[window, i]
                 windows = [window for window in windows if self._reading.selections[own[window]].mergeable]
                 if windows:
                     folded.append((i, *self._fold(which, plan, windows, asked, i, parts)))
         if len(asked.codes) == 1:
-            columns = plan.describe_one(line, lows[:, 0].tolist(), highs[:, 0].tolist())
+            done = sum(len(stretches) for _, stretches, _ in folded) == len(plan.stretches)
+            columns: list[list[float]] = [[]] * len(plan.stretches)
+            if not done:
+                columns = plan.describe_one(line, lows[:, 0].tolist(), highs[:, 0].tolist())
             for _, stretches, found in folded:
                 for stretch, column in zip(stretches, found.T.tolist(), strict=True):
                     columns[stretch] = column

@@ -5,7 +5,7 @@ of its rows and is computed anew when one comes in between, never added to. A wi
 before its first whole tile, its whole tiles, and the rows after the last."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -74,7 +74,7 @@ class Grid(Tiles):
 
     def moved(self, columns: Sequence[Column], truths: Mapping[str, Truth], first: int, stop: int) -> "Grid":
         """Return a grid with room for other tiles and columns, and the same tiles as far as it has them."""
-        if set(columns) - set(self.columns):
+        if columns != self.columns and set(columns) - set(self.columns):
             both = [*self.columns, *(column for column in columns if column not in self.columns)]
             return Grid(self.shift, both, {**self.truths, **truths}, first, stop)
         end = self.first + len(self.fresh)
@@ -93,6 +93,16 @@ class Grid(Tiles):
         return grid
 
 
+def shift_of(time: int, tiles: int) -> int:
+    """Return the binary logarithm of the length of tiles of which a window has nearly so many, or more."""
+    return max((time // tiles).bit_length() - 1, 0)
+
+
+def whole_tiles(start: int, stop: int, shift: int) -> tuple[int, int]:
+    """Return the numbers of the first whole tile of a window and of the one after its last."""
+    return -(-start >> shift), stop >> shift
+
+
 @dataclass(slots=True)
 class LongWindow:
     """A window that is to be put together."""
@@ -103,20 +113,15 @@ class LongWindow:
     columns: list[int]
     """Which of the fold's columns are wanted of it."""
 
-    @property
-    def shift(self) -> int:
-        """The binary logarithm of the length of its tiles."""
-        return shift_of(self.stop - self.start, PER_WINDOW)
+    shift: int = field(init=False)
+    """The binary logarithm of the length of its tiles."""
+    tiles: tuple[int, int] = field(init=False)
+    """The numbers of the first whole tile and of the one after the last."""
 
-
-def shift_of(time: int, tiles: int) -> int:
-    """Return the binary logarithm of the length of tiles of which a window has nearly so many, or more."""
-    return max((time // tiles).bit_length() - 1, 0)
-
-
-def whole_tiles(start: int, stop: int, shift: int) -> tuple[int, int]:
-    """Return the numbers of the first whole tile of a window and of the one after its last."""
-    return -(-start >> shift), stop >> shift
+    def __post_init__(self) -> None:
+        """Divide it into tiles."""
+        self.shift = shift_of(self.stop - self.start, PER_WINDOW)
+        self.tiles = whole_tiles(self.start, self.stop, self.shift)
 
 
 class Fold:
@@ -174,32 +179,27 @@ class Fold:
         """
         ends: list[tuple[int, int]] = []
         for window in windows:
-            first, stop = whole_tiles(window.start, window.stop, window.shift)
+            first, stop = window.tiles
             ends += [(window.start, first << window.shift), (stop << window.shift, window.stop)]
         needs = [need if column.kind == "field" else Need() for column in self._columns]
         edges = self._describe([self._filtered(*end) for end in ends], None, needs)
-        pieces: list[Floats] = []
+        fields: list[list[Floats]] = []
+        others: list[list[Floats]] = []
+        stretches: list[bool] = []
         for i, window in enumerate(windows):
             table, known = self._tiles(window)
             for column in window.columns:
                 tiles = table[known.index(self._columns[column])]
-                pieces += [
-                    edges[:, column, 2 * i : 2 * i + 1],
-                    tiles,
-                    edges[:, column, 2 * i + 1 : 2 * i + 2],
-                ]
-        parts = np.concatenate(pieces, axis=1)
-        sizes = np.array([piece.shape[1] for piece in pieces]).reshape(-1, 3).sum(axis=1)
-        filled = parts[N] > 0.0
-        if not filled.all():
-            sizes = np.add.reduceat(filled, np.cumsum(sizes) - sizes, dtype=np.int64)
-            parts = parts[:, filled]
-        if sizes.all():
-            return merge(parts, sizes, need)
-        merged = np.full((SIZE, len(sizes)), np.nan)
-        merged[: SUM + 1] = 0.0
-        if parts.shape[1]:
-            merged[:, sizes > 0] = merge(parts, sizes[sizes > 0], need)
+                before, after = edges[:, column, 2 * i, None], edges[:, column, 2 * i + 1, None]
+                is_field = self._columns[column].kind == "field"
+                stretches.append(is_field)
+                (fields if is_field else others).append([before, tiles, after])
+        merged = np.empty((SIZE, len(stretches)))
+        chosen = np.array(stretches)
+        if fields:
+            merged[:, chosen] = _merge(fields, need)
+        if others:  # of which there are sums only
+            merged[:, ~chosen] = _merge(others, Need())
         return merged
 
     def _filtered(self, start: int, stop: int) -> Words:
@@ -217,15 +217,14 @@ class Fold:
         else:
             (words,) = pieces
         line = lay_fields(words, self._columns, self._truths)
-        count = len(self._columns)
-        lows = np.concatenate([line.place(column, limits[:-1]) for column in range(count)])
-        highs = np.concatenate([line.place(column, limits[1:]) for column in range(count)])
+        places = line.places(limits)
+        lows, highs = places[:, :-1].reshape(-1), places[:, 1:].reshape(-1)
         times = line.times() if any(need.times for need in needs) else words[TIME]
-        return describe(line.values, times, lows, highs, needs).reshape(SIZE, count, -1)
+        return describe(line.values, times, lows, highs, needs).reshape(SIZE, len(self._columns), -1)
 
     def _tiles(self, window: LongWindow) -> tuple[NDArray[np.float64], list[Column]]:
         """Return the tables of whole tiles, shape ``(columns, SIZE, tiles)``, and their columns."""
-        first, stop = whole_tiles(window.start, window.stop, window.shift)
+        first, stop = window.tiles
         keys = (window.shift, self._key)
         kept = self._rows.grids.get(self._local, {})
         known = kept.get(keys)
@@ -234,7 +233,9 @@ class Fold:
         else:
             grid = Grid(window.shift, self._columns, self._truths, first, stop)
         here = slice(first - grid.first, stop - grid.first)
-        usable = grid.fresh[here] & (grid.positions[here] <= self._fence)
+        usable = grid.fresh[here]
+        if self._fence != FAR:
+            usable = usable & (grid.positions[here] <= self._fence)
         if usable.all():
             self._keep(keys, grid)
             return grid.tables[:, :, here], grid.columns
@@ -276,3 +277,20 @@ class Fold:
 
     def _keep(self, keys: tuple[int, str], grid: Grid) -> None:
         self._rows.keep(self._local, keys, grid)
+
+
+def _merge(wholes: Sequence[Sequence[Floats]], need: Need) -> Floats:
+    """Merge the parts of each whole, of which some may have no values."""
+    parts = np.concatenate([part for own in wholes for part in own], axis=1)
+    sizes = np.array([sum(part.shape[1] for part in own) for own in wholes])
+    filled = parts[N] > 0.0
+    if not filled.all():
+        sizes = np.add.reduceat(filled, sizes.cumsum() - sizes, dtype=np.int64)
+        parts = parts[:, filled]
+    if sizes.all():
+        return merge(parts, sizes, need)
+    merged = np.full((SIZE, len(sizes)), np.nan)
+    merged[: SUM + 1] = 0.0
+    if parts.shape[1]:
+        merged[:, sizes > 0] = merge(parts, sizes[sizes > 0], need)
+    return merged

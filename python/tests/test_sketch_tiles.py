@@ -31,7 +31,7 @@ def features() -> Plan:
                 statistical(f"{name}seats_{i}", "median", "seats", window, approximate=0.1, **more),
             ]
         made.append({**statistical(f"before_{i}", "median", "delay", SHORT, approximate=0.01)})
-        made[-1]["window"] = {"time": SHORT, "offset": LONG - SHORT}  # type: ignore[typeddict-item]
+        made[-1]["window"] = {"time": SHORT, "offset": LONG - SHORT}
     made.append(statistical("greatest", "max", "delay", SHORT))
     made.append(statistical("late_rows", "count", None, LONG, where=LATE))
     return plan(made)
