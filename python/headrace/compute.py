@@ -11,13 +11,14 @@ from headrace.calls import Selected as SelectedWindow
 from headrace.columns import NULL_I8
 from headrace.expressions import Evaluate, compile_expression, rows_of
 from headrace.frames import FeatureFailure
-from headrace.gather import Asked, Selected
+from headrace.gather import Asked
 from headrace.limits import Budget
 from headrace.loader import Modules
 from headrace.plan import Plan
 from headrace.predicates import Dictionary
 from headrace.python_features import AGAIN_US, Called, compute_functions
 from headrace.rows import FAR
+from headrace.selecting import Selected
 from headrace.shards import Needs, Shards
 from headrace.source_plan import SourcePlan
 

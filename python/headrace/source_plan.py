@@ -9,13 +9,16 @@ import numpy as np
 from headrace.calls import FunctionCall
 from headrace.calls import Selected as SelectedWindow
 from headrace.fields import Column, FieldLine, lay_fields
-from headrace.gather import Asked, Filter, Gathered, Reading, Selected, Selection, gather, read, select
+from headrace.gather import Asked, Gathered, gather
 from headrace.kernels import MomentPlan, Wanted, choice
 from headrace.orders import ORDERS, OrderPlan, Whole, compute_orders
+from headrace.pieces import read
 from headrace.plan import Plan, PlanFeature, PlanSource
 from headrace.predicates import Dictionary, Truth, compile_predicate
+from headrace.reading import Filter, Reading, Selection
 from headrace.rows import TIME, Part
 from headrace.segments import Floats, Indexes
+from headrace.selecting import Selected, select
 from headrace.series import SeriesPlan, compute_series
 from headrace.shards import Needs
 from headrace.sketch import Sketch

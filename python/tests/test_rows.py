@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 from headrace.frames import SchemaSpec
-from headrace.gather import read
+from headrace.pieces import read
 from headrace.rows import FAR, POSITION, TAIL_MAX, TIME, Rows
 from headrace.shards import FEW, PIECES_MAX, Needs, Shards, SourceNeeds
 from hypothesis import given, settings
