@@ -11,7 +11,7 @@ from headrace.calls import Selected as SelectedWindow
 from headrace.columns import NULL_I8
 from headrace.expressions import Evaluate, compile_expression, rows_of
 from headrace.frames import FeatureFailure
-from headrace.gather import Asked
+from headrace.gathered import Asked
 from headrace.limits import Budget
 from headrace.loader import Modules
 from headrace.plan import Plan

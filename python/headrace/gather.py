@@ -6,69 +6,30 @@ need: not for counts, not for windows so long that their statistics are put toge
 window of so many rows, or of a session, only the newest."""
 
 from bisect import bisect_left
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from headrace.crossing import crossing
+from headrace.gather_many import MANY, gather_many
+from headrace.gathered import Asked, Gathered, side_by_side
 from headrace.pieces import in_order, oldest_match, piece
 from headrace.reach import reach
 from headrace.reading import Reading
-from headrace.rows import FAR, FIELDS, Part, Rows, Words
+from headrace.rows import FAR, Part, Words
 from headrace.segments import Indexes
-from headrace.shards import Shards
 
 TILED: Final = 4096
 """A window of time alone with more rows is the fold of its tiles. Part of what a value is: the sum of a long
 window has other last bits than that of one stretch."""
 
 
-@dataclass(slots=True)
-class Asked:
-    """Whose values are asked for, and of which moment."""
-
-    shards: Shards
-    """The rows. Entities of shards that are not owned, and code -1, are entities without events."""
-    codes: NDArray[np.int32]
-    """The entities, shape ``(n,)``."""
-    as_of: int
-    """Microseconds."""
-    fence: int
-    """Events with a greater position are not known."""
-
-    def rows(self, source: str, entity: str, i: int) -> tuple[Rows, int]:
-        """Return the rows of the shard of one of the entities, which is owned, and its local index."""
-        count = self.shards.shard_count
-        code = int(self.codes[i])
-        return self.shards.rows(source, entity)[code % count], code // count
-
-
-@dataclass(slots=True)
-class Gathered:
-    """The rows of `n` entities, and what is known of their windows."""
-
-    words: Words
-    """Rows side by side, entity after entity, shape ``(columns, rows + 1)``; the last column is a stop. Only
-    what the reading names is sure to be there."""
-    lows: Indexes
-    """Where each window begins among them, shape ``(selections, n)``; of no meaning where it was left to
-    tiles."""
-    highs: Indexes
-    """Where it ends."""
-    counts: Indexes
-    """How many rows each window has before filters and the rest, shape ``(selections, n)``."""
-    long: list[tuple[int, list[Part], list[int]]]
-    """Entities that have windows which are put together from tiles: index, parts, selections."""
-    valid_until: Indexes
-    """The next moment at which a row enters or leaves a window without a filter, shape ``(n,)``."""
-    event_time: Indexes
-    """Greatest timestamp in these, ``-FAR`` where there is none, shape ``(n,)``."""
-
-
 def gather(reading: Reading, asked: Asked) -> Gathered:
     """Gather what a reading needs."""
+    if reading.simple and len(asked.codes) >= MANY:
+        at_once = gather_many(reading, asked, TILED)
+        if at_once is not None:
+            return at_once
     as_of, fence = asked.as_of, asked.fence
     stores, count = asked.shards.rows(reading.source, reading.entity), asked.shards.shard_count
     bounds = [as_of + shift for shift in reading.shifts]
@@ -118,7 +79,7 @@ def gather(reading: Reading, asked: Asked) -> Gathered:
             else:
                 pieces.append(piece(parts, starts, stops, n == 1))
     return Gathered(
-        pieces[0] if n == 1 and pieces else _side_by_side(reading, asked.shards, pieces, total),
+        pieces[0] if n == 1 and pieces else side_by_side(reading, asked.shards, pieces, total),
         *_limits(reading, ranks, begins, firsts),
         long,
         np.array(moments, np.int64),
@@ -213,16 +174,6 @@ def _limits(
 
 def _column(numbers: list[int]) -> Indexes:
     return np.array(numbers, np.int64).reshape(-1, 1)
-
-
-def _side_by_side(reading: Reading, shards: Shards, pieces: list[Words], total: int) -> Words:
-    """Put rows together with a stop; columns that are not read are left as they happen to be."""
-    words = np.empty((FIELDS + len(shards.needs.sources[reading.source].fields), total + 1), np.int64)
-    words[:, total] = 0
-    if pieces:
-        for column in reading.columns:
-            np.concatenate([piece[column] for piece in pieces], out=words[column, :total])
-    return words
 
 
 def _first_bound(

@@ -120,3 +120,9 @@ class Reading:
         self.reached = [i for i in gathered if not spans[i].plain]
         self.peeks = [i for i in gathered if i not in whole and i not in self.reached]
         """Windows of which only the newest row is read."""
+        self.simple = (
+            self.first == 0
+            and self.last == len(self.shifts) - 1
+            and not (self.reached or self.peeks or self.filtered)
+        )
+        """Whether all rows of the longest window are read, and time alone decides what is in the others."""

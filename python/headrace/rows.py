@@ -277,7 +277,7 @@ class Rows:
         if size == 0:
             merged[:, :added] = words
         else:
-            to = np.arange(added) + _places(old[TIME], starts, locals_, words[TIME])
+            to = np.arange(added) + places_among(old[TIME], starts, locals_, words[TIME])
             stays = np.ones(size + added, np.bool_)
             stays[to] = False
             for row in range(len(merged)):
@@ -297,13 +297,25 @@ def _order(locals_: NDArray[np.int64], times: NDArray[np.int64]) -> NDArray[np.i
     return np.argsort(narrow, kind="stable")
 
 
-def _places(
+def places_among(
     old_times: NDArray[np.int64],
     starts: NDArray[np.int64],
     locals_: NDArray[np.int64],
     times: NDArray[np.int64],
 ) -> NDArray[np.int64]:
-    """Return before which row of the base each event goes: after all of its entity that are not younger."""
+    """Return before which row of those kept each event goes: after all of its entity that are not younger.
+
+    Parameters
+    ----------
+    old_times
+        Timestamps of the rows that are kept, entity after entity, and ascending in each.
+    starts
+        Where each entity begins among them, and the end of the last.
+    locals_
+        The entities of the events.
+    times
+        Their timestamps.
+    """
     low, high = starts[locals_], starts[locals_ + 1]
     # One step of all binary searches at once: with many entities of few rows a search by itself costs more.
     for _ in range(int((high - low).max()).bit_length()):
@@ -323,8 +335,9 @@ def joined(base: Words, tail: Words) -> Words:
     words[:, split:n] = tail
     words[:, n] = 0
     if split and base[TIME, -1] > tail[TIME, 0]:
-        order = np.argsort(words[TIME, :n], kind="stable")
-        words[:, :n] = words[:, order]
+        since = base[TIME].searchsorted(tail[TIME, 0], "right")
+        late = words[:, since:n]
+        words[:, since:n] = late.take(late[TIME].argsort(kind="stable"), axis=1)
     return words
 
 

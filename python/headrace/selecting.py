@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from headrace.gather import Gathered
+from headrace.gathered import Gathered
 from headrace.pieces import newest_match, oldest_match
 from headrace.reading import Reading
 from headrace.rows import TIME, Words

@@ -9,7 +9,8 @@ import numpy as np
 from headrace.calls import FunctionCall
 from headrace.calls import Selected as SelectedWindow
 from headrace.fields import Column, FieldLine, lay_fields
-from headrace.gather import Asked, Gathered, gather
+from headrace.gather import gather
+from headrace.gathered import Asked, Gathered
 from headrace.kernels import MomentPlan, Wanted, choice
 from headrace.orders import ORDERS, OrderPlan, Whole, compute_orders
 from headrace.pieces import read
