@@ -147,8 +147,10 @@ def compute(
             _tidy(features)
             if plan.calls:
                 called = _call(plan, asked, selected, features, valid_until, budget)
+            # Of one entity plain numbers, which are faster than arrays of one.
+            values = features[:, 0] if n == 1 else features
             for row, evaluate in plan.expressions:
-                features[row] = evaluate(features)
+                values[row] = evaluate(values)
             if plan.expressions:
                 features += 0.0
     if n != 1 or valid_until.item() == FAR:

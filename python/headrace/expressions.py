@@ -12,6 +12,7 @@ Times are microseconds. A column of texts is an array of objects, and its null i
 ``test/vectors/request.json`` holds both to the same bits.
 """
 
+import operator
 from collections.abc import Callable, Mapping
 from functools import reduce
 from typing import Any, Final, TypeAlias
@@ -75,18 +76,18 @@ def compile_expression(tree: Expression, leaves: Leaves) -> Evaluate:
     if isinstance(tree, bool | int | float):
         number = np.float64(tree)
         return lambda _: number
-    operator, *arguments = tree
-    if operator in leaves:
-        return leaves[operator](*arguments)
-    if operator in _CALENDAR:
-        name, time = arguments
-        return _applied(calendar(operator, name), [compile_expression(time, leaves)])
-    if operator == "time_since":
+    name, *arguments = tree
+    if name in leaves:
+        return leaves[name](*arguments)
+    if name in _CALENDAR:
+        zone, time = arguments
+        return _applied(calendar(name, zone), [compile_expression(time, leaves)])
+    if name == "time_since":
         operands = [compile_expression(tree, leaves) for tree in (["now"], *arguments)]
         return _applied(_OPERATORS["time_since"], operands)
-    function = _OPERATORS.get(operator)
+    function = _OPERATORS.get(name)
     if function is None:
-        raise ValueError(f"the expression has the operator {operator!r}, which this worker does not know")
+        raise ValueError(f"the expression has the operator {name!r}, which this worker does not know")
     return _applied(function, [_operand(argument, arguments, leaves) for argument in arguments])
 
 
@@ -172,10 +173,10 @@ _number_equal: Final = _strict(np.equal)
 
 _OPERATORS: Final[Mapping[str, Callable[..., Any]]] = {
     "neg": _negative,
-    "+": _finite(np.add),
-    "-": _finite(np.subtract),
-    "*": _finite(np.multiply),
-    "/": _finite(np.divide),
+    "+": _finite(operator.add),
+    "-": _finite(operator.sub),
+    "*": _finite(operator.mul),
+    "/": _finite(operator.truediv),
     "<": _strict(np.less),
     "<=": _strict(np.less_equal),
     ">": _strict(np.greater),

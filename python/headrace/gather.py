@@ -162,7 +162,8 @@ def _limits(
         lows = [min(max(ranks[start], begun), end) - begun for start, _ in limits]
         highs = [min(max(ranks[stop], begun), end) - begun for _, stop in limits]
         sizes = [ranks[stop] - ranks[start] for start, stop in limits]
-        return _column(lows), _column(highs), _column(sizes)
+        lows_of, highs_of, counts = np.array([lows, highs, sizes], np.int64).reshape(3, -1, 1)
+        return lows_of, highs_of, counts
     table = np.array(ranks, np.int64).reshape(len(begins), -1).T
     starts, stops = (table[[pair[side] for pair in limits]] for side in (0, 1))
     before = np.array(begins, np.int64)
@@ -170,10 +171,6 @@ def _limits(
     until = table[last]
     lows_of, highs_of = (np.minimum(np.maximum(edge, before), until) + shifts for edge in (starts, stops))
     return lows_of, highs_of, stops - starts
-
-
-def _column(numbers: list[int]) -> Indexes:
-    return np.array(numbers, np.int64).reshape(-1, 1)
 
 
 def _first_bound(
