@@ -1,7 +1,6 @@
 """What a plan computes from one source: its features sorted by filter, window and field."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
@@ -9,10 +8,11 @@ import numpy as np
 from headrace.calls import FunctionCall
 from headrace.calls import Selected as SelectedWindow
 from headrace.fields import Column, FieldLine, lay_fields
+from headrace.filter_plan import FilterPlan, SourceFields
 from headrace.gather import gather
 from headrace.gathered import Asked, Gathered
-from headrace.kernels import MomentPlan, Wanted, choice
-from headrace.orders import ORDERS, OrderPlan, Whole, compute_orders
+from headrace.kernels import MomentPlan, choice
+from headrace.orders import Whole, compute_orders
 from headrace.pieces import read
 from headrace.plan import Plan, PlanFeature, PlanSource
 from headrace.predicates import Dictionary, Truth, compile_predicate
@@ -20,7 +20,7 @@ from headrace.reading import Filter, Reading, Selection
 from headrace.rows import TIME, Part
 from headrace.segments import Floats, Indexes
 from headrace.selecting import Selected, select
-from headrace.series import SeriesPlan, compute_series
+from headrace.series import compute_series
 from headrace.shards import Needs
 from headrace.sketch import Sketch
 from headrace.sketch_tiles import Counted, SketchedWindow, fold_sketch
@@ -29,35 +29,6 @@ from headrace.windows import EVERY, Span, filter_key
 
 Key = tuple[Span, str]
 """What tells selections apart."""
-
-ROWS = Column("rows")
-
-
-@dataclass(slots=True)
-class FilterPlan:
-    """All that is computed from the rows that one filter takes; windows go by their index within it."""
-
-    key: str
-    spans: list[Span]
-    offsets: Indexes
-    counts: list[tuple[int, int, int | None]] = field(default_factory=list)
-    """Counts of rows: row of the result, window, and, where time alone decides, selection of the reading."""
-    wanted: list[Wanted] = field(default_factory=list)
-    peeks: list[tuple[int, int, int]] = field(default_factory=list)
-    """Last values of windows that are not read whole: row of the result, row of words, window."""
-    moments: MomentPlan | None = None
-    columns: list[Column] = field(default_factory=list)
-    """What is laid out; the columns of `moments` come first."""
-    orders: list[tuple[int, OrderPlan, str | None]] = field(default_factory=list)
-    """With their column, and the dictionary of a category."""
-    series: list[tuple[int, SeriesPlan]] = field(default_factory=list)
-    """With their column."""
-
-    def column(self, column: Column) -> int:
-        """Return the index of a column that is to be laid out."""
-        if column not in self.columns:
-            self.columns.append(column)
-        return self.columns.index(column)
 
 
 class SourcePlan:
@@ -94,8 +65,11 @@ class SourcePlan:
         self.name = source["name"]
         self._entity = plan["entity"]
         self._dictionary = dictionary
-        self._columns = {item["name"]: needs.column(self.name, item["name"]) for item in source["fields"]}
-        self._types = {item["name"]: item["type"] for item in source["fields"]}
+        self._fields = SourceFields(
+            self.name,
+            {item["name"]: needs.column(self.name, item["name"]) for item in source["fields"]},
+            {item["name"]: item["type"] for item in source["fields"]},
+        )
         self._truths: dict[str, Truth] = {}
         self._members: dict[Key, list[tuple[int, PlanFeature]]] = {}
         for row, feature in enumerate(plan["features"]):
@@ -113,7 +87,7 @@ class SourcePlan:
         """Make a filter ready; return its key."""
         key = filter_key(where)
         if key and key not in self._truths:
-            self._truths[key] = compile_predicate(where, self.name, self._columns, self._dictionary)
+            self._truths[key] = compile_predicate(where, self.name, self._fields.rows, self._dictionary)
         return key
 
     def _key(self, feature: PlanFeature) -> Key:
@@ -133,12 +107,12 @@ class SourcePlan:
         for which, name in enumerate(names):
             own = [key for key in keys if key[1] == name]
             spans = [span for span, _ in own]
-            filter_plan = FilterPlan(name, spans, np.array([span.offset for span in spans], np.int64))
+            filter_plan = FilterPlan(name, spans, self._fields)
             first = len(selections)
             for window, key in enumerate(own):
                 self._places[key] = (which, window)
-                selections.append(self._sort(filter_plan, which, window, key))
-            self._finish(filter_plan)
+                selections.append(filter_plan.sort(which, window, self._members[key], key in self._deep))
+            filter_plan.finish([self._members[key] for key in own])
             indexes = list(range(first, len(selections)))
             cut = [(window, span) for window, span in enumerate(spans) if name or not span.plain]
             filters.append(Filter(self._truths.get(name), indexes, choice(indexes), cut))
@@ -147,71 +121,8 @@ class SourcePlan:
                 for row, window, _ in filter_plan.counts
             ]
             self.filters.append(filter_plan)
-        columns = [TIME, *self._columns.values()]
+        columns = [TIME, *self._fields.rows.values()]
         self._reading = Reading(self.name, self._entity, columns, selections, filters)
-
-    def _sort(self, plan: FilterPlan, which: int, window: int, key: Key) -> Selection:
-        """Sort the features of one window; say how it is to be read."""
-        members = self._members[key]
-        span, name = key
-        deep = key in self._deep
-        shallow = span.plain and not name and not deep and all(map(_is_shallow, members))
-        mergeable = sketched = newest = False
-        for row, feature in members:
-            function, field_name = _function(feature), feature.get("field")
-            if function == "count" and field_name is None and not (name and span.plain):
-                plan.counts.append((row, window, None))
-                deep = deep or not span.plain
-            elif shallow:
-                newest = True
-                plan.peeks.append((row, self._columns[str(field_name)], window))
-                plan.wanted.append(self._wanted(row, feature, function, window))
-            elif "approximate" in feature and span.plain:
-                sketched = True
-            elif function in ORDERS or (feature["type"] == "time_series" and function != "linear_regression"):
-                deep = True
-            else:
-                mergeable = True
-                plan.wanted.append(self._wanted(row, feature, function, window))
-        return Selection(span, which, deep, mergeable, sketched, newest)
-
-    def _wanted(self, row: int, feature: PlanFeature, function: str, window: int) -> Wanted:
-        name = feature.get("field")
-        if function == "share_where":
-            column = Column("true", 0, filter_key(feature["where"]))
-        elif name is None:
-            column = ROWS
-        else:
-            column = Column("missing" if function == "missing_share" else "field", self._columns[name])
-        if function in ("missing_share", "share_where"):
-            return row, "mean", column, window, 0.0
-        if function == "linear_regression":
-            per = feature.get("per")
-            result = feature.get("result") or "slope"
-            return row, f"{'row' if per is None else 'time'}_{result}", column, window, float(per or 0)
-        return row, function, column, window, 0.0
-
-    def _finish(self, plan: FilterPlan) -> None:
-        """Make the plans of the kernels."""
-        if plan.wanted:
-            plan.moments = MomentPlan(plan.wanted)
-            plan.columns += plan.moments.columns
-        orders: dict[str, list[tuple[int, PlanFeature, int]]] = {}
-        series: dict[str | None, list[tuple[int, PlanFeature, int]]] = {}
-        for window, span in enumerate(plan.spans):
-            for row, feature in self._members[span, plan.key]:
-                function, name = _function(feature), feature.get("field")
-                if function in ORDERS:
-                    orders.setdefault(str(name), []).append((row, feature, window))
-                elif feature["type"] == "time_series" and function != "linear_regression":
-                    series.setdefault(name, []).append((row, feature, window))
-        for name, members in orders.items():
-            text = f"{self.name}.{name}" if self._types[name] == "category" else None
-            column = plan.column(Column("field", self._columns[name]))
-            plan.orders.append((column, OrderPlan(members), text))
-        for field_name, members in series.items():
-            kind = ROWS if field_name is None else Column("field", self._columns[field_name])
-            plan.series.append((plan.column(kind), SeriesPlan(members)))
 
     def compute(
         self, asked: Asked, features: Floats, valid_until: Indexes, event_time: Indexes
@@ -364,15 +275,3 @@ class _TextOf:
 
     def __call__(self, code: int) -> str:
         return self._dictionary(self._name, code + 1)[code]
-
-
-def _function(feature: PlanFeature) -> str:
-    return feature["aggregation"] if feature["type"] == "statistical" else feature["function"]
-
-
-def _is_shallow(member: tuple[int, PlanFeature]) -> bool:
-    """Tell whether a feature can do without the rows of its window, or nearly always."""
-    _, feature = member
-    return feature["type"] == "statistical" and (
-        feature["aggregation"] == "last" or (feature["aggregation"] == "count" and "field" not in feature)
-    )
