@@ -23,8 +23,8 @@ import pandas as pd
 sys.path.insert(0, str(Path(__file__).parents[1] / "python"))
 
 from headrace.compute import CompiledPlan, compute
-from headrace.plan import Plan
-from headrace.shards import Needs, Shards
+from headrace.memory.shards import Needs, Shards
+from headrace.wire.plan import Plan
 from kernels_plan import (
     APPROXIMATE,
     DAY,

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from headrace.plan import Plan
+from headrace.wire.plan import Plan
 
 HOUR = 3_600_000_000
 DAY, WEEK, MONTH = 24 * HOUR, 7 * 24 * HOUR, 31 * 24 * HOUR

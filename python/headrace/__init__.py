@@ -5,10 +5,10 @@ over the same log give the same bits.
 """
 
 from headrace.compute import CompiledPlan, Values, compute
-from headrace.functions import Feature, FeatureError, feature
-from headrace.log import Log, LogBatch
-from headrace.plan import Plan
-from headrace.shards import Needs, Shards
+from headrace.functions.feature import Feature, FeatureError, feature
+from headrace.memory.log import Log, LogBatch
+from headrace.memory.shards import Needs, Shards
+from headrace.wire.plan import Plan
 
 __all__ = [
     "CompiledPlan",

@@ -10,12 +10,12 @@ import sys
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from headrace.calls import Failure, FunctionCall, compile_calls
-from headrace.checks import check
-from headrace.function_subject import FunctionSubject
-from headrace.loader import Modules
-from headrace.outlet import leave, own_stdout
-from headrace.plan import Plan
+from headrace.checks.contract import check
+from headrace.checks.function_subject import FunctionSubject
+from headrace.functions.calls import Failure, FunctionCall, compile_calls
+from headrace.functions.loader import Modules
+from headrace.functions.outlet import leave, own_stdout
+from headrace.wire.plan import Plan
 
 
 def check_plans(folder: str, plans: Iterable[Plan], write: Callable[[str], Any]) -> bool:

@@ -6,21 +6,21 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from headrace.calls import FunctionCall, compile_calls
-from headrace.calls import Selected as SelectedWindow
-from headrace.columns import NULL_I8
-from headrace.expressions import Evaluate, compile_expression, rows_of
-from headrace.frames import FeatureFailure
-from headrace.gathered import Asked
-from headrace.limits import Budget
-from headrace.loader import Modules
-from headrace.plan import Plan
-from headrace.predicates import Dictionary
-from headrace.python_features import AGAIN_US, Called, compute_functions
-from headrace.rows import FAR
-from headrace.selecting import Selected
-from headrace.shards import Needs, Shards
-from headrace.source_plan import SourcePlan
+from headrace.expressions.operators import Evaluate, compile_expression, rows_of
+from headrace.functions.calls import FunctionCall, compile_calls
+from headrace.functions.calls import Selected as SelectedWindow
+from headrace.functions.compute import AGAIN_US, Called, compute_functions
+from headrace.functions.limits import Budget
+from headrace.functions.loader import Modules
+from headrace.kernels.source_plan import SourcePlan
+from headrace.memory.rows import FAR
+from headrace.memory.shards import Needs, Shards
+from headrace.selection.gathered import Asked
+from headrace.selection.predicates import Dictionary
+from headrace.selection.selecting import Selected
+from headrace.wire.columns import NULL_I8
+from headrace.wire.frames import FeatureFailure
+from headrace.wire.plan import Plan
 
 
 @dataclass(slots=True)

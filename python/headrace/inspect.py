@@ -11,9 +11,9 @@ import sys
 from collections.abc import Iterable
 from typing import Any, cast
 
-from headrace.functions import FeatureError
-from headrace.loader import Modules
-from headrace.outlet import leave, own_stdout
+from headrace.functions.feature import FeatureError
+from headrace.functions.loader import Modules
+from headrace.functions.outlet import leave, own_stdout
 
 
 def inspect(folder: str, functions: Iterable[str]) -> dict[str, dict[str, Any]]:

@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from headrace.compute import CompiledPlan
-from headrace.loader import Modules
-from headrace.plan import Plan
-from headrace.predicates import Dictionary
-from headrace.request import CompiledRequest
-from headrace.shards import Needs
-from headrace.warm import warm_pandas
+from headrace.expressions.request import CompiledRequest
+from headrace.functions.loader import Modules
+from headrace.functions.warm import warm_pandas
+from headrace.memory.shards import Needs
+from headrace.selection.predicates import Dictionary
+from headrace.wire.plan import Plan
 
 
 class Plans:

@@ -1,7 +1,7 @@
 """A worker: holds the rows of its shards and computes what it is asked.
 
 ``python -m headrace.worker --connect ipc://… --identity NAME`` is started by the engine, not by hand. It
-takes frames (:mod:`headrace.frames`) one by one, in one thread, and never reads a clock for a value."""
+takes frames (:mod:`headrace.wire.frames`) one by one, in one thread, and never reads a clock for a value."""
 
 import argparse
 import ctypes
@@ -21,12 +21,18 @@ import numpy as np
 import zmq
 from numpy.typing import NDArray
 
-from headrace import frames
-from headrace.answer import encode_values
-from headrace.columns import decode_columns
 from headrace.compute import Values, compute
-from headrace.dictionaries import Dictionaries
-from headrace.frames import (
+from headrace.expressions.request import texts_column
+from headrace.functions.limits import Budget
+from headrace.memory.dictionaries import Dictionaries
+from headrace.memory.log import Log
+from headrace.memory.rows import FAR
+from headrace.memory.shards import Needs, Shards
+from headrace.plans import Plans
+from headrace.wire import frames
+from headrace.wire.answer import encode_values
+from headrace.wire.columns import decode_columns
+from headrace.wire.frames import (
     AssignHeader,
     Frame,
     GroupAnswer,
@@ -37,12 +43,6 @@ from headrace.frames import (
     decode_frame,
     encode_frame,
 )
-from headrace.limits import Budget
-from headrace.log import Log
-from headrace.plans import Plans
-from headrace.request import texts_column
-from headrace.rows import FAR
-from headrace.shards import Needs, Shards
 
 BEAT_S: Final = 0.25
 """Pause between two signs of progress while loading."""

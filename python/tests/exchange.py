@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from headrace import frames
-from headrace.columns import decode_columns, encode_columns
-from headrace.frames import decode_frame, encode_frame
-from headrace.plan import Plan
+from headrace.wire import frames
+from headrace.wire.columns import decode_columns, encode_columns
+from headrace.wire.frames import decode_frame, encode_frame
+from headrace.wire.plan import Plan
 from material import SCHEMA, Events
 
 DTYPES = {"float64": "f8", "int64": "i8", "timestamp": "i8", "bool": "u1", "string": "str"}

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from headrace.columns import NULL_I8, encode_columns
-from headrace.frames import SchemaSpec
-from headrace.plan import Plan, PlanFeature
-from headrace.shards import Shards
+from headrace.memory.shards import Shards
+from headrace.wire.columns import NULL_I8, encode_columns
+from headrace.wire.frames import SchemaSpec
+from headrace.wire.plan import Plan, PlanFeature
 from numpy.typing import NDArray
 
 SECOND = 1_000_000

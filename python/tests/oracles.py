@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from headrace.plan import PlanFeature
+from headrace.wire.plan import PlanFeature
 from scipy import stats
 
 SECOND = 1_000_000

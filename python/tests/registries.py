@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from headrace.frames import SchemaSpec
-from headrace.plan import Expression, Field, Plan, PlanFeature, Window
-from headrace.shards import Shards
+from headrace.memory.shards import Shards
+from headrace.wire.frames import SchemaSpec
+from headrace.wire.plan import Expression, Field, Plan, PlanFeature, Window
 
 SECOND = 1_000_000
 RETENTION = 400 * SECOND

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from headrace.plan import PlanFeature
-from headrace.segments import Segments
+from headrace.kernels.segments import Segments
+from headrace.wire.plan import PlanFeature
 
 SECOND = 1_000_000
 

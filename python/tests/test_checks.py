@@ -12,15 +12,15 @@ import numpy as np
 import pandas as pd
 import pytest
 from headrace import feature
-from headrace.calls import FunctionCall
-from headrace.checks import AS_OF, CHECKS, SPAN, TEXTS, Result, Rows, check
+from headrace.checks.contract import AS_OF, CHECKS, SPAN, TEXTS, Result, Rows, check
+from headrace.checks.function_subject import FunctionSubject
 from headrace.compute import CompiledPlan, compute
-from headrace.function_subject import FunctionSubject
-from headrace.functions import Feature
-from headrace.plan import Field, OutputType, Plan, PlanFeature
-from headrace.rows import FAR
-from headrace.shards import Needs, Shards
-from headrace.window_frame import Column
+from headrace.functions.calls import FunctionCall
+from headrace.functions.feature import Feature
+from headrace.functions.window_frame import Column
+from headrace.memory.rows import FAR
+from headrace.memory.shards import Needs, Shards
+from headrace.wire.plan import Field, OutputType, Plan, PlanFeature
 from registries import AGGREGATIONS, FIELDS, FUNCTIONS, SOURCES, Stream, plan_of, statistical, time_series
 
 COLUMNS = [

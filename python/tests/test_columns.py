@@ -2,7 +2,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from headrace.columns import decode_columns, encode_columns
+from headrace.wire.columns import decode_columns, encode_columns
 from material import read_vectors, vector_values
 
 

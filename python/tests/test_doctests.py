@@ -5,12 +5,12 @@ import pkgutil
 import headrace
 import pytest
 
-MODULES = sorted(module.name for module in pkgutil.iter_modules(headrace.__path__))
+MODULES = sorted(module.name for module in pkgutil.walk_packages(headrace.__path__, "headrace."))
 
 
 @pytest.mark.parametrize("name", MODULES)
 def test_examples_of_docstrings_run(name: str) -> None:
-    module = importlib.import_module(f"headrace.{name}")
+    module = importlib.import_module(name)
     failed, _ = doctest.testmod(module)
     assert failed == 0
 

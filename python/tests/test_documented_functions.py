@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from headrace.calls import FunctionCall
-from headrace.checks import check
-from headrace.function_subject import FunctionSubject
-from headrace.loader import Modules
-from headrace.window_frame import Column
+from headrace.checks.contract import check
+from headrace.checks.function_subject import FunctionSubject
+from headrace.functions.calls import FunctionCall
+from headrace.functions.loader import Modules
+from headrace.functions.window_frame import Column
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "PYTHON_FEATURES.md"
 COLUMNS = [Column("delay", "float", 2, ""), Column("carrier", "category", 3, "departures.carrier")]

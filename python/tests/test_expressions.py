@@ -3,7 +3,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from headrace.expressions import compile_expression, rows_of
+from headrace.expressions.operators import compile_expression, rows_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

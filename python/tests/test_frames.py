@@ -1,9 +1,9 @@
 from typing import Any
 
 import pytest
-from headrace import frames
-from headrace.columns import decode_columns, encode_columns, pad8
-from headrace.frames import decode_frame, encode_frame
+from headrace.wire import frames
+from headrace.wire.columns import decode_columns, encode_columns, pad8
+from headrace.wire.frames import decode_frame, encode_frame
 from material import read_vectors, vector_values
 
 

@@ -3,12 +3,12 @@
 from unittest.mock import patch
 
 import numpy as np
-from headrace import gather, gather_many
-from headrace.columns import NULL_I8
 from headrace.compute import CompiledPlan, compute
-from headrace.plan import Plan, PlanFeature
-from headrace.rows import FAR
-from headrace.shards import Needs, Shards
+from headrace.memory.rows import FAR
+from headrace.memory.shards import Needs, Shards
+from headrace.selection import gather, gather_many
+from headrace.wire.columns import NULL_I8
+from headrace.wire.plan import Plan, PlanFeature
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from material import SECOND, Events, plan, statistical

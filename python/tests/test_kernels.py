@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from headrace.columns import NULL_I8
 from headrace.compute import CompiledPlan, Values, compute
-from headrace.plan import Plan
-from headrace.rows import FAR
-from headrace.shards import Needs, Shards
+from headrace.memory.rows import FAR
+from headrace.memory.shards import Needs, Shards
+from headrace.wire.columns import NULL_I8
+from headrace.wire.plan import Plan
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from material import (

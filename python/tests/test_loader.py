@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from headrace.functions import FeatureError
-from headrace.loader import Modules
+from headrace.functions.feature import FeatureError
+from headrace.functions.loader import Modules
 
 HEAD = "from headrace import feature\n"
 ONE = "@feature\ndef one(window, as_of) -> float:\n    return {}\n"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from headrace.log import CHUNK_ROWS, Log, LogBatch
+from headrace.memory.log import CHUNK_ROWS, Log, LogBatch
 from material import SCHEMA, SECOND, Events, create_log, random_events, write_dictionary, write_log
 
 

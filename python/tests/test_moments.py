@@ -6,12 +6,13 @@ from unittest.mock import patch
 import numpy as np
 import pandas as pd
 import pytest
-from headrace import gather, tiles
 from headrace.compute import CompiledPlan, compute
-from headrace.moments import ALL, CENTRE, REST, SUM, N, Need, describe, describe_one, merge
-from headrace.plan import PlanFeature
-from headrace.segments import Floats, Indexes
-from headrace.shards import Needs, Shards
+from headrace.kernels import tiles
+from headrace.kernels.moments import ALL, CENTRE, REST, SUM, N, Need, describe, describe_one, merge
+from headrace.kernels.segments import Floats, Indexes
+from headrace.memory.shards import Needs, Shards
+from headrace.selection import gather
+from headrace.wire.plan import PlanFeature
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from material import SECOND, Events, plan, slope, statistical

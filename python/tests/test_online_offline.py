@@ -10,12 +10,13 @@ from unittest.mock import patch
 
 import numpy as np
 import pytest
-from headrace import gather, tiles
-from headrace.columns import NULL_I8
 from headrace.compute import CompiledPlan, Values, compute
-from headrace.plan import Plan
-from headrace.rows import FAR
-from headrace.shards import Needs, Shards
+from headrace.kernels import tiles
+from headrace.memory.rows import FAR
+from headrace.memory.shards import Needs, Shards
+from headrace.selection import gather
+from headrace.wire.columns import NULL_I8
+from headrace.wire.plan import Plan
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray

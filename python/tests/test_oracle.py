@@ -8,11 +8,12 @@ from unittest.mock import patch
 import numpy as np
 import pandas as pd
 import pytest
-from headrace import gather, tiles
-from headrace.columns import NULL_I8
 from headrace.compute import CompiledPlan, Values, compute
-from headrace.plan import Expression, Plan, PlanFeature
-from headrace.shards import Needs, Shards
+from headrace.kernels import tiles
+from headrace.memory.shards import Needs, Shards
+from headrace.selection import gather
+from headrace.wire.columns import NULL_I8
+from headrace.wire.plan import Expression, Plan, PlanFeature
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracles import statistic, terms, terms_of_time, time_series

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from headrace.orders import ORDERS, SORTED_MAX, OrderPlan, compute_orders
-from headrace.plan import PlanFeature
-from headrace.segments import Floats, Segments
+from headrace.kernels.orders import ORDERS, SORTED_MAX, OrderPlan, compute_orders
+from headrace.kernels.segments import Floats, Segments
+from headrace.wire.plan import PlanFeature
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracles import order_statistic

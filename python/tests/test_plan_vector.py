@@ -4,12 +4,12 @@ from typing import Any
 
 import numpy as np
 from headrace.compute import CompiledPlan, compute
-from headrace.frames import SchemaSpec
-from headrace.kernels import DERIVED, DIRECT
-from headrace.orders import ORDERS
-from headrace.plan import Plan
-from headrace.series import SERIES
-from headrace.shards import Needs, Shards
+from headrace.kernels.orders import ORDERS
+from headrace.kernels.series import SERIES
+from headrace.kernels.statistics import DERIVED, DIRECT
+from headrace.memory.shards import Needs, Shards
+from headrace.wire.frames import SchemaSpec
+from headrace.wire.plan import Plan
 from material import SECOND, read_vectors
 
 PLAN: Plan = read_vectors("plan.json")["plan"]

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import zmq
 from exchange import assign_frame, group, read_values, reload_frame, work_frame
-from headrace import frames
-from headrace.frames import Frame, decode_frame, encode_frame
+from headrace.wire import frames
+from headrace.wire.frames import Frame, decode_frame, encode_frame
 from material import SECOND, Events, create_log, plan, statistical, write_log
 
 PLAN = plan([statistical("sum", "sum", "delay", 60 * SECOND)])

@@ -5,13 +5,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from headrace.calls import FunctionCall, Selected, compile_calls
-from headrace.limits import Budget
-from headrace.loader import Modules
-from headrace.plan import Plan, PlanFeature
-from headrace.python_features import Called, compute_functions
-from headrace.rows import FIELDS, POSITION, TIME, Words
-from headrace.runs import COLD_S
+from headrace.functions.calls import FunctionCall, Selected, compile_calls
+from headrace.functions.compute import Called, compute_functions
+from headrace.functions.limits import Budget
+from headrace.functions.loader import Modules
+from headrace.functions.runs import COLD_S
+from headrace.memory.rows import FIELDS, POSITION, TIME, Words
+from headrace.wire.plan import Plan, PlanFeature
 
 SECOND = 1_000_000
 AS_OF = 100 * SECOND

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from headrace.columns import decode_columns, encode_columns
-from headrace.plan import Plan
-from headrace.request import CompiledRequest, texts_column
+from headrace.expressions.request import CompiledRequest, texts_column
+from headrace.wire.columns import decode_columns, encode_columns
+from headrace.wire.plan import Plan
 
 VECTORS: dict[str, Any] = json.loads(
     (Path(__file__).parents[2] / "test" / "vectors" / "request.json").read_text("utf-8")

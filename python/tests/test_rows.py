@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
-from headrace.frames import SchemaSpec
-from headrace.pieces import read
-from headrace.rows import FAR, POSITION, TAIL_MAX, TIME, Rows
-from headrace.shards import FEW, PIECES_MAX, Needs, Shards, SourceNeeds
+from headrace.memory.rows import FAR, POSITION, TAIL_MAX, TIME, Rows
+from headrace.memory.shards import FEW, PIECES_MAX, Needs, Shards, SourceNeeds
+from headrace.selection.pieces import read
+from headrace.wire.frames import SchemaSpec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray

@@ -5,10 +5,10 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from headrace.plan import PlanFeature
-from headrace.rows import FAR
-from headrace.segments import Floats, Indexes, Segments
-from headrace.series import SERIES, SeriesPlan, compute_series
+from headrace.kernels.segments import Floats, Indexes, Segments
+from headrace.kernels.series import SERIES, SeriesPlan, compute_series
+from headrace.memory.rows import FAR
+from headrace.wire.plan import PlanFeature
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracles import terms_of_time, time_series

@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 from headrace.compute import CompiledPlan, compute
-from headrace.plan import Plan
-from headrace.shards import Needs, Shards
+from headrace.memory.shards import Needs, Shards
+from headrace.wire.plan import Plan
 
 DAY = 86_400_000_000
 ROWS = 20_000

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from headrace.sketch import Sketch
+from headrace.kernels.sketch import Sketch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays

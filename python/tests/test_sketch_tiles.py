@@ -5,13 +5,14 @@ from unittest.mock import patch
 
 import numpy as np
 import pytest
-from headrace import gather, sketch_tiles
 from headrace.compute import CompiledPlan, Values, compute
-from headrace.plan import Plan
-from headrace.rows import FAR
-from headrace.shards import Needs, Shards
-from headrace.sketch import Sketch
-from headrace.sketch_tiles import SketchTiles
+from headrace.kernels import sketch_tiles
+from headrace.kernels.sketch import Sketch
+from headrace.kernels.sketch_tiles import SketchTiles
+from headrace.memory.rows import FAR
+from headrace.memory.shards import Needs, Shards
+from headrace.selection import gather
+from headrace.wire.plan import Plan
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from material import SECOND, Events, plan, statistical

@@ -4,12 +4,13 @@ from unittest.mock import patch
 
 import numpy as np
 import pytest
-from headrace import gather, tiles
 from headrace.compute import CompiledPlan, Values, compute
-from headrace.plan import Plan, PlanFeature
-from headrace.rows import FAR, Rows
-from headrace.shards import Needs, Shards
-from headrace.tiles import Grid
+from headrace.kernels import tiles
+from headrace.kernels.tiles import Grid
+from headrace.memory.rows import FAR, Rows
+from headrace.memory.shards import Needs, Shards
+from headrace.selection import gather
+from headrace.wire.plan import Plan, PlanFeature
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from material import SECOND, Events, plan, slope, statistical

@@ -4,9 +4,9 @@ from typing import Any
 import numpy as np
 import pytest
 from exchange import assign_frame, group, read_values, reload_frame, work_frame
-from headrace import frames
-from headrace.columns import NULL_I8
-from headrace.frames import decode_frame, encode_frame
+from headrace.wire import frames
+from headrace.wire.columns import NULL_I8
+from headrace.wire.frames import decode_frame, encode_frame
 from headrace.worker import Worker
 from material import (
     SECOND,

@@ -8,10 +8,10 @@ from typing import Any
 import headrace.worker
 import pytest
 from exchange import assign_frame, group, read_values, reload_frame, work_frame
-from headrace.columns import NULL_I8
-from headrace.loader import Modules
-from headrace.plan import Plan
-from headrace.runs import COLD_S
+from headrace.functions.loader import Modules
+from headrace.functions.runs import COLD_S
+from headrace.wire.columns import NULL_I8
+from headrace.wire.plan import Plan
 from headrace.worker import Worker
 from material import SECOND, Events, create_log, expression, plan, write_dictionary
 

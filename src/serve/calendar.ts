@@ -1,5 +1,5 @@
 /**
- * Parts of a moment as the calendar of a time zone has them: the twin of `python/headrace/calendars.py`.
+ * Parts of a moment as the calendar of a time zone has them: the twin of `python/headrace/expressions/calendars.py`.
  *
  * Asking Intl costs microseconds, so the offset of a zone from UTC is looked up once a day and zone, and on a day on
  * which it changes the second of the change is searched for. The rules of zones are those of the IANA data that Node

@@ -1,5 +1,5 @@
 /**
- * Checked expressions as closures over one row: the twin of `python/headrace/expressions.py`, whose rules they keep to
+ * Checked expressions as closures over one row: the twin of `python/headrace/expressions/operators.py`, whose rules they keep to
  * the bit (test/vectors/request.json). What is not finite is null, at every step; null is NaN, or null for a text;
  * truth is 1 and 0.
  */

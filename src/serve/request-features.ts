@@ -2,7 +2,7 @@
  * Features of a request: made of a row's values, the request's inputs and its time, after the row is had and for that
  * request alone. No such value enters the cache, a topic or a sample.
  *
- * `python/headrace/request.py` is the twin for those that run in the fleet.
+ * `python/headrace/expressions/request.py` is the twin for those that run in the fleet.
  */
 import type { Expression, RequestFeature, View } from '../registry/view.ts';
 import { AS_OF, ROW_HEADER, type Row } from '../values/row.ts';

@@ -14,7 +14,7 @@
  * | `str` | (n + 1) × int32 offsets, padded to 8, then UTF-8 | told by a validity column |
  *
  * The layout is not self-describing: names, dtypes and n stand in a schema or a frame's header, so that the bytes of
- * a log row go to the workers as they are. `python/headrace/columns.py` is the twin; `test/vectors/columns.json` holds
+ * a log row go to the workers as they are. `python/headrace/wire/columns.py` is the twin; `test/vectors/columns.json` holds
  * both to the same bytes.
  *
  * In memory an `i8` column is a Float64Array whose NaN is the null: micros, positions and counts are exact up to 2⁵³.

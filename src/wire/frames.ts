@@ -12,7 +12,7 @@
  * ```
  *
  * Times are microseconds, positions whole numbers; MessagePack may carry either as an integer or as a float64 with a
- * whole value, and both sides take both. `python/headrace/frames.py` is the twin; `test/vectors/frames.json` holds both
+ * whole value, and both sides take both. `python/headrace/wire/frames.py` is the twin; `test/vectors/frames.json` holds both
  * to the same bytes.
  */
 import { Packr } from 'msgpackr';

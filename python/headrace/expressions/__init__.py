@@ -1,0 +1,1 @@
+"""Checked expressions over values: a version's own, and those of requests."""

@@ -1,0 +1,1 @@
+"""Features written in Python: how they are declared, loaded and called."""

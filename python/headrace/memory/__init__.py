@@ -1,0 +1,1 @@
+"""The rows that a worker holds, and the log that they are read from."""

@@ -1,0 +1,1 @@
+"""Which rows each window has, and when that changes."""

@@ -1,0 +1,1 @@
+"""Frames between the engine and its workers, and the columns within them."""
