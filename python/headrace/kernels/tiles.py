@@ -281,7 +281,9 @@ class Fold:
 
 def _merge(wholes: Sequence[Sequence[Floats]], need: Need) -> Floats:
     """Merge the parts of each whole, of which some may have no values."""
-    parts = np.concatenate([part for own in wholes for part in own], axis=1)
+    # Of counts and sums alone the rest need not be copied.
+    kept = SUM + 1 if need == Need() else SIZE
+    parts = np.concatenate([part[:kept] for own in wholes for part in own], axis=1)
     sizes = np.array([sum(part.shape[1] for part in own) for own in wholes])
     filled = parts[N] > 0.0
     if not filled.all():
